@@ -1,0 +1,160 @@
+/*
+ * client -- TCP echo client: one process sends, one receives
+ *
+ * usage: client [HOST [PORT]]        the default is localhost 8000
+ *
+ * Copies stdin to the server and what comes back to stdout.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BUF_SIZE 16384
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+/* True if text is a decimal number from 0 to 65535 and nothing else. */
+static bool valid_port(const char *text)
+{
+    char *end;
+    unsigned long port = strtoul(text, &end, 10);
+
+    return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
+}
+
+/* Returns a socket connected to the first address of host that answers. */
+static int connect_to(const char *host, const char *port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+    int fd = -1;
+    int err = getaddrinfo(host, port, &hints, &list);
+
+    if (err != 0) {
+        fprintf(stderr, "%s: %s\n", host, gai_strerror(err));
+        exit(1);
+    }
+    for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+        fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+        if (fd == -1)
+            continue;
+        if (connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+            break;
+        close(fd);
+        fd = -1;
+    }
+    if (fd == -1)
+        die("connect");
+    freeaddrinfo(list);
+    return fd;
+}
+
+/* Reads up to n bytes. Returns how many, 0 at the end, -1 on an error. */
+static ssize_t read_some(int fd, char *buf, size_t n)
+{
+    ssize_t got;
+
+    do
+        got = read(fd, buf, n);
+    while (got == -1 && errno == EINTR);
+    return got;
+}
+
+/* Writes all n bytes. Returns 0, or -1 with errno set. */
+static int write_all(int fd, const char *buf, size_t n)
+{
+    while (n > 0) {
+        ssize_t written = write(fd, buf, n);
+
+        if (written == -1 && errno == EINTR)
+            continue;
+        if (written == -1)
+            return -1;
+        buf += written;
+        n -= written;
+    }
+    return 0;
+}
+
+/* Copies until end of file and counts the bytes. False: an error, told. */
+static bool copy(int from_fd, const char *from, int to_fd, const char *to,
+                 unsigned long long *count)
+{
+    char buf[BUF_SIZE];
+
+    for (;;) {
+        ssize_t n = read_some(from_fd, buf, sizeof(buf));
+
+        if (n == -1)
+            perror(from);
+        if (n <= 0)
+            return n == 0;
+        if (write_all(to_fd, buf, n) == -1) {
+            perror(to);
+            return false;
+        }
+        *count += n;
+    }
+}
+
+/* A child sends while we receive. True if all that was sent came back. */
+static bool exchange(int sock_fd)
+{
+    unsigned long long sent = 0;
+    unsigned long long received = 0;
+    int count_fds[2];
+
+    if (pipe(count_fds) == -1)
+        die("pipe");
+    pid_t sender = fork();
+    if (sender == -1)
+        die("fork");
+    if (sender == 0) {
+        /* The count goes first: it must be there when the echo ends. */
+        if (copy(STDIN_FILENO, "stdin", sock_fd, "server", &sent))
+            write_all(count_fds[1], (char *)&sent, sizeof(sent));
+        /* close would not do: the parent's copy keeps the socket open. */
+        shutdown(sock_fd, SHUT_WR);
+        _exit(0);
+    }
+    close(count_fds[1]);
+    bool ok = copy(sock_fd, "server", STDOUT_FILENO, "stdout", &received);
+    kill(sender, SIGTERM);
+    waitpid(sender, NULL, 0);
+    if (ok && read(count_fds[0], &sent, sizeof(sent)) == sizeof(sent) &&
+        sent == received)
+        return true;
+    fprintf(stderr, "Not everything came back\n");
+    return false;
+}
+
+int main(int argc, char *argv[])
+{
+    const char *host = argc > 1 ? argv[1] : "localhost";
+    const char *port = argc > 2 ? argv[2] : "8000";
+
+    if (argc > 3 || !valid_port(port)) {
+        fprintf(stderr, "usage: client [HOST [PORT]], PORT from 0 to 65535\n");
+        exit(2);
+    }
+    /* Writing to a server that is gone must fail, not end the client. */
+    signal(SIGPIPE, SIG_IGN);
+
+    int sock_fd = connect_to(host, port);
+    fprintf(stderr, "Connected to server\n");
+    bool ok = exchange(sock_fd);
+    close(sock_fd);
+    fprintf(stderr, "Disconnected from server\n");
+    return ok ? 0 : 1;
+}
