@@ -111,8 +111,7 @@ static bool copy(int from_fd, const char *from, int to_fd, const char *to,
 /* A child sends while we receive. True if all that was sent came back. */
 static bool exchange(int sock_fd)
 {
-    unsigned long long sent = 0;
-    unsigned long long received = 0;
+    unsigned long long sent = 0, received = 0;
     int count_fds[2];
 
     if (pipe(count_fds) == -1)
