@@ -1,0 +1,654 @@
+/*
+ * load -- closed-loop load for an echo server: every byte is checked
+ *
+ * usage: load [OPTION ...] HOST PORT
+ *   -a ACTIVE    connections that talk (1)
+ *   -i IDLE      connections that have talked once and are silent since (0)
+ *   -s SIZE      bytes of a message (64)
+ *   -d DEPTH     messages under way at once on a connection (1)
+ *   -t SECONDS   measure for as long (1), after a tenth of it as warm-up
+ *   -n MESSAGES  or else: exactly as many on each active connection
+ *   -c           connections: connect, one message, close, and again
+ *   -p PID       the server: reads its CPU time and memory, with children
+ *   -T SECONDS   give up after as long without progress (10)
+ *   -m           one line of key=value in place of the report
+ *
+ * Exit status: 0 all came back; 1 it did not, or not in time; 2 usage;
+ * 3 the server closed some of the connections at once.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_EVENTS 256
+#define IO_SIZE 65536
+#define PERIOD 65521 /* of the pattern: a prime, so no message size fits it \
+                      */
+#define SETUP_MAX 64 /* connections that await their first answer at once */
+#define SUB_BITS 5 /* the histogram is exact to 1/32 */
+#define BUCKETS ((64 - SUB_BITS) << SUB_BITS)
+#define SECOND INT64_C(1000000000)
+
+struct conn {
+    int fd; /* -1: closed */
+    uint32_t base; /* where in the pattern this connection's bytes begin */
+    bool blocked; /* the kernel takes no more for now */
+    uint64_t sent;
+    uint64_t received;
+    uint64_t limit; /* bytes to send in all */
+    int64_t *sent_at; /* of the last DEPTH messages */
+};
+
+/* What the server has used, its children included. */
+struct usage {
+    int64_t cpu_ns;
+    long pss_kib;
+    int processes;
+};
+
+static long n_active = 1;
+static long n_idle;
+static long size = 64;
+static long depth = 1;
+static double seconds = 1;
+static long n_messages;
+static bool connections;
+static long server_pid;
+static double patience = 10;
+static bool machine;
+
+static struct conn *conns;
+static int epoll_fd;
+static struct addrinfo *server;
+static int source; /* 127.0.0.SOURCE once the ports of the first are used up */
+static char pattern[PERIOD + IO_SIZE];
+static uint64_t histogram[BUCKETS];
+static bool measuring;
+static uint64_t messages; /* answered, all phases */
+static int64_t last_answer;
+static long refused;
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "load: %s\n", what);
+    exit(1);
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
+/* The bucket of ns: exact below 2^SUB_BITS, then 2^SUB_BITS an octave. */
+static int bucket_of(uint64_t ns)
+{
+    int shift = 0;
+
+    while (ns >> shift >= 2u << SUB_BITS)
+        shift++;
+    return (shift << SUB_BITS) + (int)(ns >> shift);
+}
+
+/* The highest ns that bucket i holds. */
+static uint64_t bucket_top(int i)
+{
+    int shift = i >> SUB_BITS;
+
+    if (shift > 0)
+        shift--;
+    return ((uint64_t)(i - (shift << SUB_BITS) + 1) << shift) - 1;
+}
+
+/* The latency that a share of all messages stayed within, in us. */
+static double percentile(double share)
+{
+    uint64_t total = 0;
+    uint64_t seen = 0;
+
+    for (int i = 0; i < BUCKETS; i++)
+        total += histogram[i];
+    for (int i = 0; i < BUCKETS; i++) {
+        seen += histogram[i];
+        if (seen > 0 && (double)seen >= share * (double)total)
+            return (double)bucket_top(i) / 1000;
+    }
+    return 0;
+}
+
+static uint64_t read_number(const char *path, const char *key)
+{
+    char line[256];
+    uint64_t value = 0;
+    FILE *f = fopen(path, "r");
+
+    if (f == NULL)
+        return 0;
+    while (fgets(line, sizeof(line), f) != NULL)
+        if (strncmp(line, key, strlen(key)) == 0)
+            value = strtoull(line + strlen(key), NULL, 10);
+    fclose(f);
+    return value;
+}
+
+/* Adds what one process has used; one that is gone adds nothing. */
+static void usage_add(struct usage *u, long pid, bool with_memory)
+{
+    char path[64];
+    clockid_t clock;
+    struct timespec ts;
+
+    if (clock_getcpuclockid((pid_t)pid, &clock) == 0 &&
+        clock_gettime(clock, &ts) == 0)
+        u->cpu_ns += ts.tv_sec * SECOND + ts.tv_nsec;
+    u->processes++;
+    if (!with_memory)
+        return;
+    snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", pid);
+    u->pss_kib += (long)read_number(path, "Pss:");
+}
+
+/* The CPU time of children that have ended: fields 16 and 17 of stat. */
+static int64_t reaped_ns(long pid)
+{
+    char path[64];
+    char line[1024] = "";
+    long utime = 0, stime = 0;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        fail("no such server process");
+    if (fgets(line, sizeof(line), f) == NULL)
+        line[0] = '\0';
+    fclose(f);
+    char *p = strrchr(line, ')'); /* the name before it may hold anything */
+    if (p == NULL ||
+        sscanf(p + 1,
+               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u"
+               " %ld %ld",
+               &utime, &stime) != 2)
+        fail("cannot read the server's stat");
+    return (utime + stime) * (SECOND / sysconf(_SC_CLK_TCK));
+}
+
+static struct usage server_usage(bool with_memory)
+{
+    struct usage u = {0};
+    char path[64];
+    long child;
+
+    if (server_pid == 0)
+        return u;
+    usage_add(&u, server_pid, with_memory);
+    u.cpu_ns += reaped_ns(server_pid);
+    snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", server_pid,
+             server_pid);
+    FILE *f = fopen(path, "r");
+    while (f != NULL && fscanf(f, "%ld", &child) == 1)
+        usage_add(&u, child, with_memory);
+    if (f != NULL)
+        fclose(f);
+    return u;
+}
+
+static int64_t own_cpu_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
+static void conn_close(struct conn *c)
+{
+    close(c->fd);
+    c->fd = -1;
+}
+
+/* The connection has failed. During set-up that is the server's right. */
+static void conn_lost(struct conn *c)
+{
+    if (measuring || c->received > 0)
+        fail("a connection was lost");
+    refused++;
+    conn_close(c);
+}
+
+static void conn_watch(struct conn *c, int op)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+
+    if (c->blocked)
+        event.events |= EPOLLOUT;
+    if (epoll_ctl(epoll_fd, op, c->fd, &event) == -1)
+        die("epoll_ctl");
+}
+
+/* Sends what the window and the limit allow and the kernel takes. */
+static void conn_send(struct conn *c)
+{
+    uint64_t window = (c->received / size + depth) * size;
+    uint64_t until = window < c->limit ? window : c->limit;
+    bool was_blocked = c->blocked;
+
+    c->blocked = false;
+    while (c->sent < until) {
+        uint64_t at = (c->base + c->sent) % PERIOD;
+        size_t n = until - c->sent < IO_SIZE ? until - c->sent : IO_SIZE;
+        int64_t now = now_ns();
+        ssize_t written = write(c->fd, pattern + at, n);
+
+        if (written == -1 && errno == EAGAIN) {
+            c->blocked = true;
+            break;
+        }
+        if (written == -1) {
+            conn_lost(c);
+            return;
+        }
+        /* Every message whose first byte went with this write. */
+        uint64_t first = (c->sent + size - 1) / size;
+        c->sent += written;
+        for (uint64_t i = first; i * size < c->sent; i++)
+            c->sent_at[i % depth] = now;
+    }
+    if (c->blocked != was_blocked)
+        conn_watch(c, EPOLL_CTL_MOD);
+}
+
+/* Notes the latency of each message that is now complete. */
+static void conn_answered(struct conn *c, uint64_t before)
+{
+    int64_t now = now_ns();
+
+    for (uint64_t i = before / size; i < c->received / size; i++) {
+        if (measuring)
+            histogram[bucket_of(now - c->sent_at[i % depth])]++;
+        messages++;
+    }
+    last_answer = now;
+}
+
+/* Reads and checks what has come. False: nothing (more) has. */
+static bool conn_receive(struct conn *c)
+{
+    static char buf[IO_SIZE];
+    ssize_t n = read(c->fd, buf, sizeof(buf));
+
+    if (n == -1 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n <= 0) {
+        conn_lost(c);
+        return false;
+    }
+    if (c->received + n > c->sent)
+        fail("more came back than was sent");
+    if (memcmp(buf, pattern + (c->base + c->received) % PERIOD, n) != 0)
+        fail("what came back is not what was sent");
+    uint64_t before = c->received;
+    c->received += n;
+    conn_answered(c, before);
+    return true;
+}
+
+/* The next source address, as the last has no free port for the server. */
+static void next_source(int fd)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET};
+
+    if (source == 0)
+        source = 1;
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK + source);
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == -1)
+        die("bind");
+}
+
+/* Connects c and sends its first message. */
+static void conn_open(struct conn *c)
+{
+    struct timeval timeout = {.tv_sec = (time_t)patience};
+    int64_t began = now_ns();
+    int on = 1;
+
+    for (;;) {
+        c->fd = socket(server->ai_family, SOCK_STREAM, 0);
+        if (c->fd == -1)
+            die("socket");
+        /* On Linux this bounds connect as well. */
+        setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        if (source > 0)
+            next_source(c->fd);
+        if (connect(c->fd, server->ai_addr, server->ai_addrlen) == 0)
+            break;
+        if (errno != EADDRNOTAVAIL || server->ai_family != AF_INET ||
+            source > 200)
+            die("connect");
+        source++;
+        close(c->fd);
+    }
+    fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
+    c->sent = 0;
+    c->received = 0;
+    c->blocked = false;
+    c->limit = size;
+    conn_watch(c, EPOLL_CTL_ADD);
+    conn_send(c);
+    c->sent_at[0] = began;
+}
+
+/* Is this what the present phase wants of c? */
+static bool conn_done(const struct conn *c)
+{
+    return c->fd == -1 || c->received == c->limit;
+}
+
+/* Handles what is ready; counts in *open those whose work is not done. */
+static void turn(int64_t until, long *open)
+{
+    struct epoll_event events[MAX_EVENTS];
+    int64_t now = now_ns();
+    int64_t left = (int64_t)(patience * SECOND) - (now - last_answer);
+
+    if (left <= 0)
+        fail("no answer in time");
+    if (until > now && until - now < left)
+        left = until - now;
+    int n = epoll_wait(epoll_fd, events, MAX_EVENTS,
+                       (int)((left + 999999) / 1000000));
+    if (n == -1 && errno != EINTR)
+        die("epoll_wait");
+    for (int i = 0; i < n; i++) {
+        struct conn *c = events[i].data.ptr;
+        uint32_t ready = events[i].events;
+        bool was_done = conn_done(c);
+
+        if (ready & ~(uint32_t)EPOLLOUT && conn_receive(c) && connections &&
+            measuring && conn_done(c)) {
+            conn_close(c);
+            conn_open(c);
+            continue;
+        }
+        if (c->fd != -1)
+            conn_send(c);
+        if (!was_done && conn_done(c))
+            --*open;
+    }
+}
+
+static void progress(int64_t began, uint64_t answered)
+{
+    static int64_t last;
+    int64_t now = now_ns();
+
+    if (machine || now - last < SECOND / 5 || !isatty(STDERR_FILENO))
+        return;
+    last = now;
+    double s = (double)(now - began) / SECOND;
+    fprintf(stderr, "\r%6.1f s %12" PRIu64 " %s, %9.0f/s ", s, answered,
+            connections ? "connections" : "messages", (double)answered / s);
+}
+
+/* Gives every active connection as much to send and waits for it all. */
+static void run_to(uint64_t limit)
+{
+    long open = 0;
+    int64_t began = now_ns();
+    uint64_t before = messages;
+
+    last_answer = began;
+    for (long i = 0; i < n_active; i++) {
+        conns[i].limit = limit > conns[i].sent ? limit : conns[i].sent;
+        /* Whole messages only. */
+        conns[i].limit = (conns[i].limit + size - 1) / size * size;
+        open += !conn_done(&conns[i]);
+        conn_send(&conns[i]);
+    }
+    while (open > 0) {
+        turn(0, &open);
+        progress(began, messages - before);
+    }
+}
+
+static void run_for(double duration)
+{
+    long open = n_active;
+    int64_t began = now_ns();
+    int64_t until = began + (int64_t)(duration * SECOND);
+    uint64_t before = messages;
+
+    last_answer = began;
+    for (long i = 0; i < n_active; i++) {
+        if (connections && conn_done(&conns[i])) {
+            conn_close(&conns[i]);
+            conn_open(&conns[i]);
+        } else if (!connections) {
+            conns[i].limit = UINT64_MAX;
+            conn_send(&conns[i]);
+        }
+    }
+    while (now_ns() < until) {
+        turn(until, &open);
+        progress(began, messages - before);
+    }
+}
+
+/* Opens all; each one is answered once, so the server has surely met it. */
+static void open_all(void)
+{
+    long opened = 0;
+    long open = 0;
+
+    conns = calloc(n_active + n_idle, sizeof(*conns));
+    if (conns == NULL)
+        die("calloc");
+    last_answer = now_ns();
+    while (opened < n_active + n_idle || open > 0) {
+        if (opened < n_active + n_idle && open < SETUP_MAX) {
+            struct conn *c = &conns[opened];
+            c->base = opened * 7919u % PERIOD;
+            c->sent_at = calloc(depth, sizeof(*c->sent_at));
+            if (c->sent_at == NULL)
+                die("calloc");
+            conn_open(c);
+            opened++;
+            open += !conn_done(c);
+            continue;
+        }
+        turn(0, &open);
+    }
+}
+
+static void print_line(double s, uint64_t n, struct usage used, long base_kib,
+                       double share, double own_share, const char *limit)
+{
+    printf("messages=%" PRIu64 " seconds=%.3f rate=%.0f p50_us=%.1f "
+           "p99_us=%.1f p999_us=%.1f max_us=%.1f cpu_us=%.3f "
+           "server_share=%.3f load_share=%.3f limit=%s pss_kib=%ld "
+           "base_kib=%ld processes=%d refused=%ld\n",
+           n, s, (double)n / s, percentile(.5), percentile(.99),
+           percentile(.999), percentile(1),
+           n > 0 ? (double)used.cpu_ns / (double)n / 1000 : 0, share,
+           own_share, limit, used.pss_kib, base_kib, used.processes, refused);
+}
+
+static void print_report(double s, uint64_t n, struct usage used,
+                         long base_kib, double share, double own_share,
+                         const char *limit)
+{
+    const char *what = connections ? "connections" : "messages";
+
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%60s\r", "");
+    printf("%" PRIu64 " %s of %ld bytes in %.2f s: %.0f/s; every byte as "
+           "sent\n",
+           n, what, size, s, (double)n / s);
+    printf("latency in us: p50 %.0f, p99 %.0f, p99.9 %.0f, max %.0f\n",
+           percentile(.5), percentile(.99), percentile(.999), percentile(1));
+    if (server_pid != 0) {
+        printf("server: %.2f us of CPU each, %.0f %% of one CPU, "
+               "%d process%s\n",
+               n > 0 ? (double)used.cpu_ns / (double)n / 1000 : 0, share * 100,
+               used.processes, used.processes > 1 ? "es" : "");
+        printf("memory: %ld KiB before, %ld KiB with %ld connections\n",
+               base_kib, used.pss_kib, n_active + n_idle);
+    }
+    printf("load: %.0f %% of one CPU; the bottleneck is %s\n", own_share * 100,
+           strcmp(limit, "load") == 0 ? "THIS LOAD GENERATOR"
+           : strcmp(limit, "server") == 0
+               ? "the server"
+               : "neither: each waits for the other");
+}
+
+/* Raises the descriptor limit as far as it goes. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        die("getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < (rlim_t)(n_active + n_idle + 16))
+        fail("the descriptor limit is below the connections asked for");
+}
+
+static long number(const char *text, long min, long max)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || value < min || value > max) {
+        fprintf(stderr, "load: %s is not from %ld to %ld\n", text, min, max);
+        exit(2);
+    }
+    return value;
+}
+
+static double duration(const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (*text == '\0' || *end != '\0' || !(value > 0 && value < 1e6)) {
+        fprintf(stderr, "load: %s is no time in seconds\n", text);
+        exit(2);
+    }
+    return value;
+}
+
+static void parse_options(int argc, char *argv[])
+{
+    int opt;
+
+    while ((opt = getopt(argc, argv, "a:i:s:d:t:n:cp:T:m")) != -1) {
+        if (opt == 'a')
+            n_active = number(optarg, 1, 1000000);
+        else if (opt == 'i')
+            n_idle = number(optarg, 0, 1000000);
+        else if (opt == 's')
+            size = number(optarg, 1, 1 << 30);
+        else if (opt == 'd')
+            depth = number(optarg, 1, 1 << 20);
+        else if (opt == 't')
+            seconds = duration(optarg);
+        else if (opt == 'n')
+            n_messages = number(optarg, 1, 1L << 40);
+        else if (opt == 'c')
+            connections = true;
+        else if (opt == 'p')
+            server_pid = number(optarg, 1, 1L << 30);
+        else if (opt == 'T')
+            patience = duration(optarg);
+        else if (opt == 'm')
+            machine = true;
+        else
+            exit(2);
+    }
+    if (argc - optind != 2 || (connections && n_messages > 0)) {
+        fprintf(stderr, "usage: load [OPTION ...] HOST PORT; the options are "
+                        "told at the top of load.c\n");
+        exit(2);
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    parse_options(argc, argv);
+    signal(SIGPIPE, SIG_IGN);
+    raise_limit();
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    int err = getaddrinfo(argv[optind], argv[optind + 1], &hints, &server);
+    if (err != 0)
+        fail(gai_strerror(err));
+    srand(1);
+    for (int i = 0; i < PERIOD; i++)
+        pattern[i] = (char)(rand() >> 8);
+    for (int i = 0; i < IO_SIZE; i++)
+        pattern[PERIOD + i] = pattern[i];
+    epoll_fd = epoll_create1(0);
+    if (epoll_fd == -1)
+        die("epoll_create1");
+
+    long base_kib = server_usage(true).pss_kib;
+    open_all();
+    long pss_kib = server_usage(true).pss_kib;
+    if (refused > 0) {
+        print_line(1, 0, (struct usage){0}, base_kib, 0, 0, "refused");
+        exit(3);
+    }
+
+    measuring = true;
+    if (n_messages == 0)
+        run_for(seconds / 10);
+    memset(histogram, 0, sizeof(histogram));
+    struct usage before = server_usage(false);
+    int64_t own_before = own_cpu_ns();
+    int64_t began = now_ns();
+    uint64_t messages_before = messages;
+    if (n_messages > 0)
+        run_to((uint64_t)(n_messages + 1) * size);
+    else
+        run_for(seconds);
+    double s = (double)(now_ns() - began) / SECOND;
+    struct usage used = server_usage(false);
+    double own_share = (double)(own_cpu_ns() - own_before) / SECOND / s;
+    uint64_t n = messages - messages_before;
+    if (!connections)
+        run_to(0);
+
+    used.cpu_ns -= before.cpu_ns;
+    used.pss_kib = pss_kib;
+    double share = (double)used.cpu_ns / SECOND / s;
+    const char *limit = own_share > .9 && share < .9 ? "load"
+                        : share > .9                 ? "server"
+                                                     : "neither";
+    if (machine)
+        print_line(s, n, used, base_kib, share, own_share, limit);
+    else
+        print_report(s, n, used, base_kib, share, own_share, limit);
+}
