@@ -1,0 +1,376 @@
+# stage -- starts the program under test, watches it, and cleans up
+# shellcheck shell=bash disable=SC2034 # sets variables for the tests
+#
+# A bats file loads this file and says:
+#
+#     load lib/stage
+#     setup() { stage_setup; }
+#     teardown() { stage_teardown; }
+#
+# The environment tells what to test (tests/run sets it):
+#
+#     STAGE       folder of the stage, such as 03-select (default: 05-epoll)
+#     STAGES_DIR  where the stages' folders are (default: the project's root)
+#     SERVER      another server in place of the stage's: a command, any
+#                 language; HOST and PORT are appended
+#     CLIENT      another client, in the same way
+#     LIKE        the stage whose limits are allowed (default: STAGE)
+#
+# Functions that check something return 1 and print what was expected, what
+# came, the likely cause and the chapter to read.
+
+TESTS_DIR=${TESTS_DIR:-$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)}
+ROOT_DIR=${TESTS_DIR%/*}
+STAGES_DIR=${STAGES_DIR:-$ROOT_DIR}
+STAGE=${STAGE:-05-epoll}
+LIKE=${LIKE:-$STAGE}
+TOOLS=$TESTS_DIR/tools
+
+# The tests compare messages.
+export LC_ALL=C
+
+# stage_setup: to be called by setup. Sets the arrays SERVER_CMD and
+# CLIENT_CMD, to which a test appends HOST and PORT.
+stage_setup()
+{
+    SERVER_CMD=("$STAGES_DIR/$STAGE/server")
+    CLIENT_CMD=("$STAGES_DIR/$STAGE/client")
+    # The user's own words: to be split and unquoted as a shell does.
+    if [ -n "${SERVER:-}" ]; then
+        eval "SERVER_CMD=($SERVER)"
+    fi
+    if [ -n "${CLIENT:-}" ]; then
+        eval "CLIENT_CMD=($CLIENT)"
+    fi
+    SERVER_PID=
+    SERVER_WRAP=()
+    STARTED=()
+}
+
+# stage_teardown: to be called by teardown. Kills every process that start
+# and server_start have made, with their children. Fails when a sanitizer has
+# complained on the stderr of any.
+stage_teardown()
+{
+    local pid
+
+    for pid in ${STARTED[@]+"${STARTED[@]}"}; do
+        kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
+    if grep -sE 'Sanitizer|runtime error:' "$BATS_TEST_TMPDIR"/*.err; then
+        echo "A sanitizer complained: see the lines above."
+        return 1
+    fi
+    return 0
+}
+
+# fail SENTENCE…: prints the sentences, a line each, and returns 1.
+fail()
+{
+    printf '%s\n' "$@"
+    return 1
+}
+
+# chapter NN: prints the name of the chapter of stage NN (00 to 09).
+chapter()
+{
+    case $1 in
+        00) echo docs/00-start.md ;;
+        01) echo docs/01-blocking.md ;;
+        02) echo docs/02-fork.md ;;
+        03) echo docs/03-select.md ;;
+        04) echo docs/04-poll.md ;;
+        05) echo docs/05-epoll.md ;;
+        06) echo docs/06-eventloop.md ;;
+        07) echo docs/07-inside-node.md ;;
+        08) echo docs/08-inside-nginx.md ;;
+        *) echo docs/09-next.md ;;
+    esac
+}
+
+# because CHAPTER EXPECTED CAME CAUSE: the form of every complaint. Prints it
+# with the end of the server's stderr, and returns 1. CHAPTER is a number,
+# 00 to 09, or `stage` for the chapter of the stage under test.
+because()
+{
+    local number=$1
+
+    if [ "$number" = stage ]; then
+        number=${LIKE%%-*}
+    fi
+    echo "expected: $2"
+    echo "came:     $3"
+    echo "likely:   $4"
+    echo "read:     $(chapter "$number")"
+    if [ -s "${SERVER_ERR:-}" ]; then
+        echo "the server's stderr ends with:"
+        tail -n 5 "$SERVER_ERR"
+    fi
+    return 1
+}
+
+# stage_allows LIMIT: true if the stage named by LIKE has that limit:
+#     one_at_a_time   a second connection waits for the first (01)
+#     process_each    a process for each connection (02)
+#     fd_setsize      connections beyond FD_SETSIZE are refused (03)
+stage_allows()
+{
+    case $LIKE:$1 in
+        01*:one_at_a_time | 02*:process_each | 03*:fd_setsize) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# need PROGRAM: skips the test if it is not installed.
+need()
+{
+    command -v "$1" >/dev/null || skip "$1 is not installed"
+}
+
+# need_proc: skips the test where /proc does not tell about processes.
+need_proc()
+{
+    [ -r /proc/self/status ] || skip "this system has no /proc as on Linux"
+}
+
+# need_descriptors N: raises this shell's limit of open files to N, or skips.
+need_descriptors()
+{
+    local hard
+
+    hard=$(ulimit -H -n)
+    if [ "$hard" != unlimited ] && [ "$hard" -lt "$1" ]; then
+        skip "needs $1 descriptors, and the hard limit is $hard"
+    fi
+    ulimit -S -n "$1"
+}
+
+# need_tracing: skips the test where strace is missing or may not trace.
+need_tracing()
+{
+    need strace
+    strace -D -o /dev/null true 2>/dev/null ||
+        skip "strace may not trace here"
+}
+
+# wait_until SECONDS COMMAND…: runs the command again and again until it
+# succeeds; fails after SECONDS.
+wait_until()
+{
+    local deadline=$((SECONDS + $1 + 1)) limit=$1
+
+    shift
+    until "$@" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            fail "not within $limit s: $*"
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+# start NAME COMMAND…: runs the command in the background in a process group
+# of its own, with every signal at its default, stdin from $STDIN (default
+# /dev/null), stdout to $BATS_TEST_TMPDIR/NAME.out, stderr to NAME.err. Sets
+# LAST_PID. The teardown kills it and its children.
+start()
+{
+    local name=$1 defaults=()
+
+    shift
+    # A runner may have had SIGPIPE or SIGINT ignored, which is inherited.
+    if env --default-signal true 2>/dev/null; then
+        defaults=(--default-signal)
+    fi
+    set -m
+    env ${defaults[@]+"${defaults[@]}"} "$@" \
+        <"${STDIN:-/dev/null}" >"$BATS_TEST_TMPDIR/$name.out" \
+        2>"$BATS_TEST_TMPDIR/$name.err" 3>&- 4>&- &
+    LAST_PID=$!
+    set +m
+    STARTED+=("$LAST_PID")
+}
+
+# server_launch [VAR=…] [ARGS…]: starts the server on $LISTEN_HOST (default
+# localhost) and $LISTEN_PORT (default 0, the kernel's choice), with ARGS
+# before these, and does not wait. Sets SERVER_PID, SERVER_OUT, SERVER_ERR.
+# SERVER_WRAP, an array, may hold a command to run it under, such as strace
+# -D, that leaves the server its process id. Call it again for a second one.
+server_launch()
+{
+    local vars=()
+
+    while [[ ${1:-} == [A-Za-z_]*=* ]]; do
+        vars+=("$1")
+        shift
+    done
+    SERVER_COUNT=$((${SERVER_COUNT:-0} + 1))
+    start "server$SERVER_COUNT" ${vars[@]+"${vars[@]}"} \
+        ${SERVER_WRAP[@]+"${SERVER_WRAP[@]}"} "${SERVER_CMD[@]}" "$@" \
+        "${LISTEN_HOST:-localhost}" "${LISTEN_PORT:-0}"
+    SERVER_PID=$LAST_PID
+    SERVER_OUT=$BATS_TEST_TMPDIR/server$SERVER_COUNT.out
+    SERVER_ERR=$BATS_TEST_TMPDIR/server$SERVER_COUNT.err
+}
+
+# server_start [VAR=…] [ARGS…]: as server_launch, and waits for the line that
+# says where it listens. Sets PORT as well.
+server_start()
+{
+    server_launch "$@"
+    if ! wait_until 10 server_spoke_or_ended || ! server_spoke; then
+        because 01 \
+            "a line on stdout: Server is listening on HOST:PORT" \
+            "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
+            "the line is not flushed, or the server ended: ${SERVER_CMD[*]}"
+        return 1
+    fi
+    PORT=${SERVER_LINE##*[!0-9]}
+}
+
+# server_spoke: true once the server has said where it listens. Other forms
+# of that line do too, here: one test asks for the exact form.
+server_spoke()
+{
+    SERVER_LINE=
+    # read fails as long as the line has no end.
+    read -r SERVER_LINE <"$SERVER_OUT" && [[ $SERVER_LINE == *[0-9] ]]
+}
+
+server_spoke_or_ended()
+{
+    server_spoke || ! alive "$SERVER_PID"
+}
+
+# alive PID: true while it runs (a zombie does not).
+alive()
+{
+    local state
+
+    state=$(ps -o stat= -p "$1") && [ -n "$state" ] && [[ $state != Z* ]]
+}
+
+# end_of PID [SECONDS]: waits until a started process has ended, at most
+# SECONDS (default 10), and sets STATUS to its exit status (128 + the number
+# for a signal).
+end_of()
+{
+    if ! wait_until "${2:-10}" not alive "$1"; then
+        return 1
+    fi
+    STATUS=0
+    wait "$1" || STATUS=$?
+}
+
+not()
+{
+    ! "$@"
+}
+
+# children_of PID: prints the ids of its children, zombies too.
+children_of()
+{
+    ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
+}
+
+# count_children PID, count_zombies PID, count_fds PID: each prints a number.
+count_children()
+{
+    children_of "$1" | wc -l | tr -d ' '
+}
+
+zombies_of()
+{
+    ps -A -o ppid= -o stat= |
+        awk -v parent="$1" '$1 == parent && $2 ~ /^Z/' | wc -l | tr -d ' '
+}
+
+fds_of()
+{
+    local fds=("/proc/$1/fd"/*)
+
+    echo "${#fds[@]}"
+}
+
+# rss_of PID, hwm_of PID: prints its memory now, and at most so far, in KiB.
+rss_of()
+{
+    awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"
+}
+
+hwm_of()
+{
+    awk '$1 == "VmHWM:" { print $2 }' "/proc/$1/status"
+}
+
+# cpu_ticks PID: prints the CPU time that it and its children, those that
+# live and those that it has waited for, have used: in ticks of 10 ms.
+cpu_ticks()
+{
+    local pid files=()
+
+    for pid in "$1" $(children_of "$1"); do
+        files+=("/proc/$pid/stat")
+    done
+    # The name, in parentheses, may hold blanks: cut it off.
+    cat "${files[@]}" 2>/dev/null | sed 's/.*) //' | awk -v parent="$1" '
+        { sum += $12 + $13 }
+        NR == 1 { sum += $14 + $15 }
+        END { print sum + 0 }'
+}
+
+# Is the server whole again? To be called at the end of a test that has done
+# it harm: see healthy.
+# warm: notes the baseline that healthy compares with. Call it after
+# server_start: it runs one connection through the server first.
+warm()
+{
+    "$TOOLS/peer" echo localhost "$PORT" 1000 >/dev/null || return 1
+    BASE_FDS=
+    if [ -r /proc/self/fd ]; then
+        wait_until 2 quiet
+        BASE_FDS=$(fds_of "$SERVER_PID")
+        BASE_CHILDREN=$(count_children "$SERVER_PID")
+    fi
+}
+
+# quiet: true if the server has no child left of a connection.
+quiet()
+{
+    ! stage_allows process_each || [ "$(count_children "$SERVER_PID")" -eq 0 ]
+}
+
+at_baseline()
+{
+    [ "$(fds_of "$SERVER_PID")" -le "$BASE_FDS" ] &&
+        [ "$(count_children "$SERVER_PID")" -le "$BASE_CHILDREN" ]
+}
+
+# healthy: the server lives, echoes 64 KiB to a new client, has no zombie,
+# and its descriptors and children are back where warm has found them.
+healthy()
+{
+    local came
+
+    if ! alive "$SERVER_PID"; then
+        because stage "the server goes on" "it has ended" \
+            "one connection's trouble was taken for its own"
+        return 1
+    fi
+    if ! came=$("$TOOLS/peer" echo localhost "$PORT" 65536 2>&1); then
+        because stage "a new client gets its 64 KiB back" "$came" \
+            "the server waits for, or is kept busy by, an old connection"
+        return 1
+    fi
+    if [ -z "${BASE_FDS:-}" ]; then
+        return 0
+    fi
+    if ! wait_until 3 at_baseline; then
+        because stage \
+            "$BASE_FDS descriptors and $BASE_CHILDREN children, as before" \
+            "$(fds_of "$SERVER_PID") and $(count_children "$SERVER_PID")" \
+            "a connection was not closed, or a child not waited for"
+        return 1
+    fi
+}
