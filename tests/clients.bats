@@ -1,0 +1,472 @@
+#!/usr/bin/env bats
+# What a client promises: stdin goes to the server, what comes back goes to
+# stdout, byte for byte, and the exit status says whether all of it came.
+#
+# grades: client
+
+load lib/stage
+
+setup_file()
+{
+    # Random bytes have everything: NULs, line ends, no line end at the end.
+    head -c 33554432 /dev/urandom >"$BATS_FILE_TMPDIR/random"
+}
+
+setup()
+{
+    stage_setup
+    RANDOM_FILE=$BATS_FILE_TMPDIR/random
+    CLIENT_ERR=$BATS_TEST_TMPDIR/client.err
+    CLIENT_OUT=$BATS_TEST_TMPDIR/client.out
+}
+
+teardown()
+{
+    stage_teardown
+}
+
+# Skips what a lockstep client, which waits for each answer, can't do.
+not_lockstep()
+{
+    if [[ $LIKE == 01* ]]; then
+        skip "a limit of 01: $1"
+    fi
+}
+
+# bad_server MODE: the server is one that has this fault.
+bad_server()
+{
+    SERVER_CMD=("$TOOLS/badserver" "$1")
+    server_start
+}
+
+# client_start [FILE]: starts the client with stdin from FILE.
+client_start()
+{
+    STDIN=${1:-/dev/null} start client "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+}
+
+# wrong EXPECTED CAME CAUSE: complains, with what the client itself has said.
+wrong()
+{
+    if [ -s "$CLIENT_ERR" ]; then
+        echo "the client's stderr ends with:"
+        tail -n 5 "$CLIENT_ERR"
+    fi
+    because stage "$@"
+}
+
+# client_ends WITH CAUSE: waits for the client's end. WITH is the exit status
+# that it should have, or `failure` for any but 0. A failure needs a reason.
+client_ends()
+{
+    if ! end_of "$CLIENT_PID" 15; then
+        wrong "the client ends" "it still runs after 15 s" "$2"
+        return 1
+    fi
+    case $1:$STATUS in
+        failure:0 | failure:12[4-9] | failure:1[3-9]?) ;;
+        failure:*) reasoned "$2" && return ;;
+        "$STATUS:0") return ;;
+        "$STATUS:$STATUS") reasoned "$2" && return ;;
+    esac
+    wrong "exit status $1, with a reason on stderr unless it is 0" \
+        "exit status $STATUS" "$2"
+}
+
+# reasoned: true if stderr has a line that is not one of the usual two.
+reasoned()
+{
+    grep -qvxE 'Connected to server|Disconnected from server' "$CLIENT_ERR"
+}
+
+# same FILE: fails unless stdout has what FILE has.
+same()
+{
+    local diff
+
+    diff=$(cmp "$1" "$CLIENT_OUT" 2>&1) && return
+    wrong "stdout has the $(wc -c <"$1") bytes of stdin" \
+        "$(wc -c <"$CLIENT_OUT") bytes: $diff" \
+        "a short write's rest is lost, or bytes are taken for text"
+}
+
+# echoes FILE: the client sends FILE, and all of it comes back.
+echoes()
+{
+    server_start
+    client_start "$1"
+    client_ends 0 "it waits for something that won't come"
+    same "$1"
+}
+
+# talk_start: starts the client on two pipes, of which this shell holds the
+# other ends, for a conversation by say and hear. The descriptors 7 and 8 are
+# the very ones that the client has as stdin and stdout.
+talk_start()
+{
+    local in=$BATS_TEST_TMPDIR/in out=$BATS_TEST_TMPDIR/out
+
+    mkfifo "$in" "$out"
+    # A fifo opened for both never waits for the other side.
+    exec 6<>"$in" 7<"$in" 8<>"$out"
+    start client sh -c 'exec "$@" <&7 >&8 6>&- 7>&- 8>&-' sh \
+        "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+}
+
+say()
+{
+    printf '%s\n' "$1" >&6
+}
+
+# hear LINE: fails unless this line comes next.
+hear()
+{
+    local line=
+
+    if read -r -t 10 -u 8 line && [ "$line" = "$1" ]; then
+        return
+    fi
+    wrong "the line '$1' is answered before the next is typed" \
+        "'$line', or nothing for 10 s" \
+        "the client waits for more input, or keeps output in a buffer"
+}
+
+# hang_up: ends the client's stdin.
+hang_up()
+{
+    exec 6>&-
+}
+
+# stop_client, continue_client: as Ctrl-Z and fg, to all of its processes.
+stop_client()
+{
+    kill -STOP -- "-$CLIENT_PID" || return
+    wait_until 5 stopped_or_ended "$CLIENT_PID"
+}
+
+stopped_or_ended()
+{
+    [[ $(ps -o stat= -p "$1") != [RSDI]* ]]
+}
+
+continue_client()
+{
+    kill -CONT -- "-$CLIENT_PID"
+}
+
+# through_pipes FILE BYTES: starts BYTES of FILE on their way through a pipe,
+# the client and another pipe to a comparison. The exit status is the client's
+# own unless that is 0.
+through_pipes()
+{
+    start client bash -c 'file=$0 n=$1 said=$2
+        shift 2
+        head -c "$n" "$file" | "$@" |
+            cmp - <(head -c "$n" "$file") >"$said" 2>&1
+        status=("${PIPESTATUS[@]}")
+        [ "${status[1]}" -eq 0 ] || exit "${status[1]}"
+        cat "$said" >&2
+        exit "${status[2]}"' \
+        "$1" "$2" "$BATS_TEST_TMPDIR/cmp" "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+}
+
+# server_dies: kills the server, with all its processes.
+server_dies()
+{
+    kill -KILL -- "-$SERVER_PID"
+}
+
+# flags_of FD: prints the file status flags, in octal.
+flags_of()
+{
+    awk '$1 == "flags:" { print $2 }' "/proc/self/fdinfo/$1"
+}
+
+@test "client: a small file comes back" {
+    printf 'Hello, server!\nHow are you?\n' >"$BATS_TEST_TMPDIR/small"
+    echoes "$BATS_TEST_TMPDIR/small"
+}
+
+@test "client: stderr says connected and disconnected, stdout nothing" {
+    echoes /dev/null
+    run diff "$CLIENT_ERR" - <<<$'Connected to server\nDisconnected from server'
+    [ "$status" -eq 0 ] ||
+        wrong "these two lines on stderr, and no other" "$output" \
+            "errors go to stderr too, but there was none"
+}
+
+@test "client: an empty file ends at once" {
+    : >"$BATS_TEST_TMPDIR/empty"
+    echoes "$BATS_TEST_TMPDIR/empty"
+}
+
+@test "client: stdin may be /dev/null" {
+    echoes /dev/null
+}
+
+@test "client: a single byte comes back" {
+    printf x >"$BATS_TEST_TMPDIR/byte"
+    echoes "$BATS_TEST_TMPDIR/byte"
+}
+
+@test "client: no end of line at the end is needed, none is added" {
+    printf 'one\ntwo' >"$BATS_TEST_TMPDIR/text"
+    echoes "$BATS_TEST_TMPDIR/text"
+}
+
+@test "client: NULs and all other bytes, in sizes around the buffers'" {
+    local size pids=()
+
+    server_start
+    for size in 1 4095 4096 4097 16383 16385 65537 1000003; do
+        head -c "$size" "$RANDOM_FILE" >"$BATS_TEST_TMPDIR/$size"
+        STDIN=$BATS_TEST_TMPDIR/$size start "client$size" \
+            "${CLIENT_CMD[@]}" localhost "$PORT"
+        pids+=("$LAST_PID:$size")
+    done
+    for size in "${pids[@]}"; do
+        CLIENT_PID=${size%:*}
+        size=${size#*:}
+        CLIENT_OUT=$BATS_TEST_TMPDIR/client$size.out
+        CLIENT_ERR=$BATS_TEST_TMPDIR/client$size.err
+        client_ends 0 "it waits for something that won't come"
+        same "$BATS_TEST_TMPDIR/$size"
+    done
+}
+
+@test "client: a regular file of 10 MB comes back" {
+    head -c 10000000 "$RANDOM_FILE" >"$BATS_TEST_TMPDIR/10M"
+    echoes "$BATS_TEST_TMPDIR/10M"
+}
+
+@test "client: 32 MiB of random bytes through pipes come back" {
+    server_start
+    through_pipes "$RANDOM_FILE" 33554432
+    client_ends 0 "a short read or write is not seen, or both sides wait"
+}
+
+@test "client: 128 MiB through pipes without a deadlock" {
+    server_start
+    through_pipes /dev/zero 134217728
+    client_ends 0 "all is written before anything is read: both sides wait"
+}
+
+@test "client: each line is answered before the next is typed" {
+    local line
+
+    server_start
+    talk_start
+    for line in one 'two words' '' four; do
+        say "$line"
+        hear "$line"
+    done
+    hang_up
+    client_ends 0 "it does not see the end of its stdin"
+}
+
+@test "client: on a terminal lines are answered, Ctrl-Z, fg, Ctrl-D work" {
+    server_start
+    start client "$TOOLS/pty" "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+    if end_of "$CLIENT_PID" 45 && [ "$STATUS" -eq 98 ]; then
+        skip "no terminal to be had: $(tail -n 1 "$CLIENT_ERR")"
+    fi
+    client_ends 0 "EINTR after fg is taken for an error"
+}
+
+@test "client: stopped while it waits, then continued, it goes on" {
+    server_start
+    talk_start
+    say before
+    hear before
+    stop_client
+    continue_client
+    say after
+    hear after
+    hang_up
+    client_ends 0 "EINTR is taken for an error"
+}
+
+@test "client: stopped and continued in mid-transfer, it loses nothing" {
+    server_start
+    through_pipes /dev/zero 67108864
+    for _ in 1 2 3 4 5; do
+        alive "$CLIENT_PID" || break
+        stop_client || break
+        continue_client
+    done
+    client_ends 0 "EINTR is taken for an error, or a short write's rest lost"
+}
+
+@test "client: half-close: a server that answers only after FIN is heard" {
+    not_lockstep "it waits for each answer before it sends on"
+    bad_server late
+    head -c 40000 "$RANDOM_FILE" >"$BATS_TEST_TMPDIR/file"
+    client_start "$BATS_TEST_TMPDIR/file"
+    client_ends 0 "close in place of shutdown(SHUT_WR), or neither of them"
+    same "$BATS_TEST_TMPDIR/file"
+}
+
+@test "client: the server dies while stdin is idle: exit 1" {
+    server_start
+    talk_start
+    say hello
+    hear hello
+    server_dies
+    if [[ $LIKE == 01* ]]; then
+        # Lockstep reads stdin and nothing else: it learns at the next line.
+        say 'anybody there?'
+    fi
+    client_ends 1 "it waits on stdin alone"
+}
+
+@test "client: the server is reset in mid-transfer: exit 1" {
+    bad_server reset=1000000
+    client_start /dev/zero
+    client_ends 1 "a failed read or write on the socket is not an error"
+}
+
+@test "client: the server is killed in mid-transfer: exit 1" {
+    server_start
+    through_pipes /dev/zero 8589934592
+    wait_until 5 test -s "$CLIENT_ERR" # connected
+    server_dies
+    client_ends 1 "the end of the echo is taken for success"
+}
+
+@test "client: the server swallows the last byte: exit 1" {
+    bad_server truncate=5
+    printf 'hello\n' >"$BATS_TEST_TMPDIR/hello"
+    client_start "$BATS_TEST_TMPDIR/hello"
+    client_ends 1 "what came back is not counted"
+    [ "$(cat "$CLIENT_OUT")" = hello ]
+}
+
+@test "client: the server ends the echo in the middle of a file: exit 1" {
+    bad_server truncate=100000
+    client_start "$RANDOM_FILE"
+    client_ends 1 "the server's FIN is taken for success"
+}
+
+@test "client: a full disk: not 0, the reason, no hang" {
+    [ -w /dev/full ] || skip "this system has no /dev/full"
+    server_start
+    STDIN=$RANDOM_FILE start client sh -c 'exec "$@" >/dev/full' sh \
+        "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+    client_ends failure "write to stdout is not checked"
+}
+
+@test "client: a full disk is seen with a single byte, too" {
+    [ -w /dev/full ] || skip "this system has no /dev/full"
+    server_start
+    printf x >"$BATS_TEST_TMPDIR/byte"
+    STDIN=$BATS_TEST_TMPDIR/byte start client \
+        sh -c 'exec "$@" >/dev/full' sh "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+    client_ends failure "write to stdout is not checked, or at exit only"
+}
+
+@test "client: stdout's reader leaves: not 0, the reason, no hang" {
+    server_start
+    STDIN=/dev/zero start client bash -c '"$@" | head -c 1 >/dev/null
+        exit "${PIPESTATUS[0]}"' bash "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+    client_ends failure "SIGPIPE ends it silently, or EPIPE is not seen"
+}
+
+@test "client: stdin's and stdout's file status flags stay as they are" {
+    local stdin stdout
+
+    [ -r /proc/self/fdinfo/0 ] || skip "no /proc/self/fdinfo here"
+    server_start
+    talk_start
+    stdin=$(flags_of 7)
+    stdout=$(flags_of 8)
+    say hello
+    hear hello
+    if [ "$(flags_of 7) $(flags_of 8)" != "$stdin $stdout" ]; then
+        wrong "flags $stdin on stdin and $stdout on stdout, as before" \
+            "$(flags_of 7) and $(flags_of 8) while it runs" \
+            "O_NONBLOCK is set on a descriptor that others share"
+        return 1
+    fi
+    hang_up
+    client_ends 0 "it does not see the end of its stdin"
+    [ "$(flags_of 7) $(flags_of 8)" = "$stdin $stdout" ] ||
+        wrong "flags $stdin and $stdout, as before" \
+            "$(flags_of 7) and $(flags_of 8) after it" \
+            "O_NONBLOCK is left on a descriptor that others share"
+}
+
+@test "client: nothing listening: exit 1 and the reason" {
+    bad_server refuse
+    client_start
+    client_ends 1 "connect's result is not looked at"
+    ! grep -q '^Connected' "$CLIENT_ERR" ||
+        wrong "not a word of a connection" "$(cat "$CLIENT_ERR")" \
+            "said before connect has succeeded"
+}
+
+@test "client: a host that does not resolve: exit 1 and the reason" {
+    # An empty label is no name: nobody is asked, so nobody is waited for.
+    start client "${CLIENT_CMD[@]}" no..host 8000
+    CLIENT_PID=$LAST_PID
+    client_ends 1 "getaddrinfo's result is not looked at"
+}
+
+@test "client: a bad port or too many arguments: exit 2 and the reason" {
+    local port pids=() i=0
+
+    for port in 65536 70000 4294967376 -1 +80 ' 80' '80 ' 80x x '' 0x50; do
+        start "client$i" "${CLIENT_CMD[@]}" localhost "$port"
+        pids+=("$LAST_PID:'$port'")
+        i=$((i + 1))
+    done
+    start "client$i" "${CLIENT_CMD[@]}" localhost 80 80
+    pids+=("$LAST_PID:80 80")
+    i=0
+    for port in "${pids[@]}"; do
+        CLIENT_PID=${port%%:*}
+        CLIENT_ERR=$BATS_TEST_TMPDIR/client$i.err
+        client_ends 2 "client localhost ${port#*:} was not refused"
+        i=$((i + 1))
+    done
+}
+
+@test "client: every address of a host is tried" {
+    local address
+
+    # A name with two addresses, in a hosts file of this test's own.
+    need unshare
+    printf '127.0.0.2 two.test\n127.0.0.1 two.test\n' \
+        >"$BATS_TEST_TMPDIR/hosts"
+    printf 'multi on\n' >"$BATS_TEST_TMPDIR/host.conf"
+    cat >"$BATS_TEST_TMPDIR/with-hosts" <<'SCRIPT'
+dir=$1
+shift
+mount --bind "$dir/hosts" /etc/hosts || exit 1
+mount --bind "$dir/host.conf" /etc/host.conf || exit 1
+exec "$@"
+SCRIPT
+    local with_hosts=(unshare --map-root-user --mount
+        sh "$BATS_TEST_TMPDIR/with-hosts" "$BATS_TEST_TMPDIR")
+    run "${with_hosts[@]}" getent ahosts two.test
+    [[ $output == *127.0.0.1*127.0.0.2* || $output == *127.0.0.2*127.0.0.1* ]] ||
+        skip "a hosts file of our own is not possible here"
+
+    # On one of the two the first attempt is refused.
+    printf 'hello\n' >"$BATS_TEST_TMPDIR/hello"
+    for address in 127.0.0.1 127.0.0.2; do
+        LISTEN_HOST=$address server_start
+        STDIN=$BATS_TEST_TMPDIR/hello start client \
+            "${with_hosts[@]}" "${CLIENT_CMD[@]}" two.test "$PORT"
+        CLIENT_PID=$LAST_PID
+        client_ends 0 "it gives up after the first address"
+        same "$BATS_TEST_TMPDIR/hello"
+    done
+}
