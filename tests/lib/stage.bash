@@ -274,7 +274,7 @@ children_of()
     ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
 }
 
-# count_children PID, count_zombies PID, count_fds PID: each prints a number.
+# count_children PID, zombies_of PID, fds_of PID: each prints a number.
 count_children()
 {
     children_of "$1" | wc -l | tr -d ' '
@@ -320,15 +320,66 @@ cpu_ticks()
         END { print sum + 0 }'
 }
 
-# Is the server whole again? To be called at the end of a test that has done
-# it harm: see healthy.
+# peer [OPTIONS] STEP…: runs the scripted peer (see tools/peer.c) against the
+# server. Prints what it prints; fails as it fails.
+peer()
+{
+    "$TOOLS/peer" localhost "$PORT" "$@"
+}
+
+# peer_start NAME [OPTIONS] STEP…: the same in the background. Sets LAST_PID.
+peer_start()
+{
+    local name=$1
+
+    shift
+    start "$name" "$TOOLS/peer" localhost "$PORT" "$@"
+}
+
+# peer_rests NAME PATTERN [SECONDS]: waits until that peer has told a state
+# which matches the pattern, such as '* 0 busy*'; at most 10 s.
+peer_rests()
+{
+    if ! wait_until "${3:-10}" peer_told "$1" "$2"; then
+        because stage "the peers come to rest: $2" \
+            "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
+            "a connection is not served"
+        return 1
+    fi
+}
+
+# peer_state NAME: the last state that it has told.
+peer_state()
+{
+    tail -n 1 "$BATS_TEST_TMPDIR/$1.out"
+}
+
+peer_told()
+{
+    # shellcheck disable=SC2053 # a pattern
+    [[ $(peer_state "$1") == $2 ]]
+}
+
+# peer_ends PID NAME [SECONDS]: waits until that peer has ended, and fails
+# unless all went as it should for it.
+peer_ends()
+{
+    end_of "$1" "${3:-20}"
+    if [ "$STATUS" -ne 0 ]; then
+        because stage "all that was sent comes back" \
+            "$(cat "$BATS_TEST_TMPDIR/$2.err")" \
+            "bytes lost or another's, or a connection dropped"
+        return 1
+    fi
+}
+
 # warm: notes the baseline that healthy compares with. Call it after
 # server_start: it runs one connection through the server first.
 warm()
 {
-    "$TOOLS/peer" echo localhost "$PORT" 1000 >/dev/null || return 1
+    peer echo:1000 fin end >/dev/null || return 1
     BASE_FDS=
-    if [ -r /proc/self/fd ]; then
+    if [ -r /proc/self/status ]; then
         wait_until 2 quiet
         BASE_FDS=$(fds_of "$SERVER_PID")
         BASE_CHILDREN=$(count_children "$SERVER_PID")
@@ -347,8 +398,9 @@ at_baseline()
         [ "$(count_children "$SERVER_PID")" -le "$BASE_CHILDREN" ]
 }
 
-# healthy: the server lives, echoes 64 KiB to a new client, has no zombie,
-# and its descriptors and children are back where warm has found them.
+# healthy: to be called at the end of a test that has harmed connections. The
+# server lives, echoes 64 KiB to a new client, has no zombie, and its
+# descriptors and children are back where warm has found them.
 healthy()
 {
     local came
@@ -358,7 +410,7 @@ healthy()
             "one connection's trouble was taken for its own"
         return 1
     fi
-    if ! came=$("$TOOLS/peer" echo localhost "$PORT" 65536 2>&1); then
+    if ! came=$(peer -t 5 echo:65536 fin end 2>&1); then
         because stage "a new client gets its 64 KiB back" "$came" \
             "the server waits for, or is kept busy by, an old connection"
         return 1
@@ -369,7 +421,8 @@ healthy()
     if ! wait_until 3 at_baseline; then
         because stage \
             "$BASE_FDS descriptors and $BASE_CHILDREN children, as before" \
-            "$(fds_of "$SERVER_PID") and $(count_children "$SERVER_PID")" \
+            "$(fds_of "$SERVER_PID") descriptors, $(count_children \
+                "$SERVER_PID") children" \
             "a connection was not closed, or a child not waited for"
         return 1
     fi
