@@ -1,0 +1,1045 @@
+/*
+ * shim -- LD_PRELOAD library: system calls fail as a seed says
+ *
+ * usage: LD_PRELOAD=shim.so SHIM_SEED=7 SHIM_SHORT=30 ... PROGRAM
+ *
+ * SHIM_SEED=N         where the sequence starts (0)
+ * SHIM_FIRST=N        index of the first accepted connection (0)
+ * SHIM_SHORT=PERCENT  of reads and writes that are cut short
+ * SHIM_EINTR=PERCENT  of reads, writes, accepts and waits: EINTR
+ * SHIM_EAGAIN=PERCENT of reads, writes and accepts, on non-blocking fds only
+ * SHIM_SPURIOUS=PERCENT  of waits that call one idle socket readable
+ * SHIM_STEAL=PERCENT  of accepts: the connection is gone before accept looks
+ * SHIM_ACCEPT_DELAY=MS   before every accept
+ * SHIM_FAIL=RULE,...  RULE is KIND:ERRNO:WHICH. KIND is in shim.h, or "any";
+ *                     ERRNO a name, or AUTO; WHICH N, N+, or N-M, from 1
+ * SHIM_ADDRESS=1      getaddrinfo gives one address more, ::1, as the first
+ * SHIM_SIGNAL_AT=NAME:N  raises the signal just before the Nth wait
+ * SHIM_CLOCK=SECONDS:MS  the wall clock jumps, MS after the start
+ * SHIM_COUNT=FILE     see shim.h; SHIM_LOG=FILE a line for each fault
+ *
+ * What a seed decides: each accepted connection, and each other descriptor,
+ * has its own sequence, drawn once for each call on it. Connection I of
+ * SHIM_SEED=S meets the same faults whatever happens beside it, and
+ * SHIM_FIRST=I replays it as the first. The kernel's timing is not replayed.
+ *
+ * What is never done, because no kernel does it: EAGAIN on a blocking
+ * descriptor, EINTR from connect, close or a regular file, readiness of
+ * anything but a listening or connected socket, anything to descriptors that
+ * are neither sockets nor a pipe on 0 or 1, a short write of up to PIPE_BUF
+ * bytes to a pipe. Nothing here allocates. Not for threads.
+ */
+#define _GNU_SOURCE
+#undef _FORTIFY_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shim.h"
+
+#define MAX_FDS 65536
+#define MAX_RULES 32
+#define STEAL (-2) /* in place of an errno */
+#define AUTO (-1)
+
+/* The function that the program would have called without the shim. */
+#define REAL(name) (resolve((void **)&real_##name, #name), real_##name)
+#define DECLARE_REAL(type, name, ...) static type (*real_##name)(__VA_ARGS__)
+
+struct rule {
+    int kind;
+    int err;
+    uint64_t from;
+    uint64_t to;
+};
+
+struct fd_state {
+    uint64_t stream; /* which sequence; 0: the one of its number */
+    uint64_t n_drawn;
+    int epoll_fd; /* plus 1; 0: on no interest list */
+    struct epoll_event interest;
+};
+
+static struct fd_state fd_states[MAX_FDS];
+static int max_fd;
+static struct rule rules[MAX_RULES];
+static int n_rules;
+static uint64_t seed, n_accepted, n_waits_drawn, n_forks;
+static unsigned pct_short, pct_eintr, pct_eagain, pct_spurious, pct_steal;
+static unsigned accept_delay_ms;
+static bool one_address_more;
+static int signal_no;
+static uint64_t signal_at;
+static int64_t clock_jump_s, clock_after_ms, start_ms;
+static struct shim_counts private_counts, *counts = &private_counts;
+static int log_fd = -1;
+static bool started;
+
+static const char *const names[] = {
+#define NAME_OF_KIND(name, err) #name,
+#define NAME_OF_FAULT(name) #name,
+    SHIM_KINDS(NAME_OF_KIND) "any", SHIM_FAULTS(NAME_OF_FAULT)};
+
+static const int auto_errors[] = {
+#define ERRNO_OF_KIND(name, err) err,
+    SHIM_KINDS(ERRNO_OF_KIND)};
+
+static const struct {
+    const char *name;
+    int value;
+} error_names[] = {
+#define E(name) {#name, name}
+    E(EACCES),     E(EADDRINUSE),   E(EADDRNOTAVAIL), E(EAFNOSUPPORT),
+    E(EAGAIN),     E(EBADF),        E(ECONNABORTED),  E(ECONNREFUSED),
+    E(ECONNRESET), E(EHOSTUNREACH), E(EINTR),         E(EINVAL),
+    E(EIO),        E(EMFILE),       E(ENETDOWN),      E(ENETUNREACH),
+    E(ENFILE),     E(ENOBUFS),      E(ENOMEM),        E(ENOSPC),
+    E(ENOTCONN),   E(EPERM),        E(EPIPE),         E(EPROTO),
+    E(ETIMEDOUT),  {"AUTO", AUTO},  {"STEAL", STEAL}, {"EHOSTDOWN", EHOSTDOWN},
+};
+
+static const struct {
+    const char *name;
+    int value;
+} signal_names[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"HUP", SIGHUP},
+                    {"USR1", SIGUSR1}, {"CHLD", SIGCHLD}, {"CONT", SIGCONT}};
+
+DECLARE_REAL(ssize_t, read, int, void *, size_t);
+DECLARE_REAL(ssize_t, write, int, const void *, size_t);
+DECLARE_REAL(ssize_t, recv, int, void *, size_t, int);
+DECLARE_REAL(ssize_t, recvfrom, int, void *, size_t, int, void *, socklen_t *);
+DECLARE_REAL(ssize_t, send, int, const void *, size_t, int);
+DECLARE_REAL(ssize_t, sendto, int, const void *, size_t, int, const void *,
+             socklen_t);
+DECLARE_REAL(ssize_t, readv, int, const struct iovec *, int);
+DECLARE_REAL(ssize_t, writev, int, const struct iovec *, int);
+DECLARE_REAL(ssize_t, sendmsg, int, const struct msghdr *, int);
+DECLARE_REAL(ssize_t, recvmsg, int, struct msghdr *, int);
+DECLARE_REAL(int, accept, int, void *, socklen_t *);
+DECLARE_REAL(int, accept4, int, void *, socklen_t *, int);
+DECLARE_REAL(int, select, int, fd_set *, fd_set *, fd_set *, struct timeval *);
+DECLARE_REAL(int, pselect, int, fd_set *, fd_set *, fd_set *,
+             const struct timespec *, const sigset_t *);
+DECLARE_REAL(int, poll, struct pollfd *, nfds_t, int);
+DECLARE_REAL(int, ppoll, struct pollfd *, nfds_t, const struct timespec *,
+             const sigset_t *);
+DECLARE_REAL(int, epoll_wait, int, struct epoll_event *, int, int);
+DECLARE_REAL(int, epoll_pwait, int, struct epoll_event *, int, int,
+             const sigset_t *);
+DECLARE_REAL(int, epoll_ctl, int, int, int, struct epoll_event *);
+DECLARE_REAL(int, epoll_create, int);
+DECLARE_REAL(int, epoll_create1, int);
+DECLARE_REAL(int, socket, int, int, int);
+DECLARE_REAL(int, getaddrinfo, const char *, const char *,
+             const struct addrinfo *, struct addrinfo **);
+DECLARE_REAL(void, freeaddrinfo, struct addrinfo *);
+DECLARE_REAL(int, bind, int, const void *, socklen_t);
+DECLARE_REAL(int, listen, int, int);
+DECLARE_REAL(int, connect, int, const void *, socklen_t);
+DECLARE_REAL(int, getsockname, int, void *, socklen_t *);
+DECLARE_REAL(int, setsockopt, int, int, int, const void *, socklen_t);
+DECLARE_REAL(int, shutdown, int, int);
+DECLARE_REAL(int, close, int);
+DECLARE_REAL(int, fcntl, int, int, ...);
+DECLARE_REAL(int, pipe, int *);
+DECLARE_REAL(int, pipe2, int *, int);
+DECLARE_REAL(pid_t, fork, void);
+DECLARE_REAL(int, sigaction, int, const struct sigaction *,
+             struct sigaction *);
+DECLARE_REAL(void *, malloc, size_t);
+DECLARE_REAL(void *, calloc, size_t, size_t);
+DECLARE_REAL(void *, realloc, void *, size_t);
+DECLARE_REAL(time_t, time, time_t *);
+DECLARE_REAL(int, gettimeofday, struct timeval *, void *);
+DECLARE_REAL(int, clock_gettime, clockid_t, struct timespec *);
+
+static void resolve(void **function, const char *name)
+{
+    if (*function == NULL)
+        *function = dlsym(RTLD_NEXT, name);
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* "pid kind fd number", in one write, with nothing of stdio. */
+static void log_fault(int kind, int fd, uint64_t number)
+{
+    char line[80];
+    size_t end = sizeof(line);
+    uint64_t values[3] = {number, fd < 0 ? 0 : (uint64_t)fd,
+                          (uint64_t)getpid()};
+
+    line[--end] = '\n';
+    for (int i = 0; i < 3; i++) {
+        do
+            line[--end] = '0' + values[i] % 10;
+        while ((values[i] /= 10) != 0);
+        line[--end] = ' ';
+        if (i == 1) {
+            size_t n = strlen(names[kind]);
+            end -= n;
+            memcpy(line + end, names[kind], n);
+            line[--end] = ' ';
+        }
+    }
+    syscall(SYS_write, log_fd, line + end + 1, sizeof(line) - end - 1);
+}
+
+static void injected(int kind, int fd)
+{
+    uint64_t n = __atomic_add_fetch(&counts->faults[kind], 1, 0);
+
+    if (log_fd != -1)
+        log_fault(kind, fd, n);
+}
+
+static uint64_t to_number(const char *text, const char **end)
+{
+    uint64_t n = 0;
+
+    while (*text >= '0' && *text <= '9')
+        n = n * 10 + (uint64_t)(*text++ - '0');
+    if (end != NULL)
+        *end = text;
+    return n;
+}
+
+static uint64_t from_env(const char *name)
+{
+    const char *text = getenv(name);
+
+    return text == NULL ? 0 : to_number(text, NULL);
+}
+
+/* A typing error in a rule must not pass for a test that ran. */
+static void refuse(const char *text)
+{
+    static const char what[] = "shim: cannot understand ";
+
+    syscall(SYS_write, 2, what, sizeof(what) - 1);
+    syscall(SYS_write, 2, text, strlen(text));
+    syscall(SYS_write, 2, "\n", 1);
+    _exit(99);
+}
+
+static bool same(const char *name, const char *text, size_t n)
+{
+    return strlen(name) == n && memcmp(name, text, n) == 0;
+}
+
+static void parse_rules(const char *text)
+{
+    const char *at = text;
+
+    while (*at != '\0') {
+        struct rule r = {.kind = -1, .err = 0};
+        size_t n = strcspn(at, ":");
+        for (int i = 0; i <= K_any; i++)
+            if (same(names[i], at, n))
+                r.kind = i;
+        at += n + (at[n] == ':');
+        n = strcspn(at, ":");
+        for (size_t i = 0; i < sizeof(error_names) / sizeof(*error_names); i++)
+            if (same(error_names[i].name, at, n))
+                r.err = error_names[i].value;
+        at += n + (at[n] == ':');
+        r.from = r.to = to_number(at, &at);
+        if (*at == '+') {
+            r.to = UINT64_MAX;
+            at++;
+        } else if (*at == '-') {
+            r.to = to_number(at + 1, &at);
+        }
+        if (r.kind == -1 || r.err == 0 || r.from == 0 || n_rules == MAX_RULES)
+            refuse(text);
+        if (*at == ',')
+            at++;
+        else if (*at != '\0')
+            refuse(text);
+        rules[n_rules++] = r;
+    }
+}
+
+static void parse_signal(const char *text)
+{
+    size_t n = strcspn(text, ":");
+
+    for (size_t i = 0; i < sizeof(signal_names) / sizeof(*signal_names); i++)
+        if (same(signal_names[i].name, text, n))
+            signal_no = signal_names[i].value;
+    if (signal_no == 0 || text[n] != ':')
+        refuse(text);
+    signal_at = to_number(text + n + 1, NULL);
+}
+
+static void map_counts(const char *path)
+{
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
+                          O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+    if (fd == -1 || syscall(SYS_ftruncate, fd, sizeof(*counts)) == -1)
+        refuse(path);
+    void *p = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED,
+                   fd, 0);
+    if (p == MAP_FAILED)
+        refuse(path);
+    counts = p;
+    syscall(SYS_close, fd);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    const char *text;
+
+    if (started)
+        return;
+    started = true;
+    seed = from_env("SHIM_SEED");
+    n_accepted = from_env("SHIM_FIRST");
+    pct_short = (unsigned)from_env("SHIM_SHORT");
+    pct_eintr = (unsigned)from_env("SHIM_EINTR");
+    pct_eagain = (unsigned)from_env("SHIM_EAGAIN");
+    pct_spurious = (unsigned)from_env("SHIM_SPURIOUS");
+    pct_steal = (unsigned)from_env("SHIM_STEAL");
+    accept_delay_ms = (unsigned)from_env("SHIM_ACCEPT_DELAY");
+    one_address_more = from_env("SHIM_ADDRESS") != 0;
+    if ((text = getenv("SHIM_FAIL")) != NULL)
+        parse_rules(text);
+    if ((text = getenv("SHIM_SIGNAL_AT")) != NULL)
+        parse_signal(text);
+    if ((text = getenv("SHIM_CLOCK")) != NULL) {
+        bool back = *text == '-';
+        clock_jump_s = (int64_t)to_number(text + back, &text);
+        clock_jump_s = back ? -clock_jump_s : clock_jump_s;
+        clock_after_ms = *text == ':' ? (int64_t)to_number(text + 1, NULL) : 0;
+        start_ms = monotonic_ms();
+    }
+    if ((text = getenv("SHIM_COUNT")) != NULL)
+        map_counts(text);
+    if ((text = getenv("SHIM_LOG")) != NULL) {
+        int fd = (int)syscall(SYS_openat, AT_FDCWD, text,
+                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        /* Out of the way of what the program opens. */
+        log_fd = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 900);
+        syscall(SYS_close, fd);
+    }
+}
+
+/* True, with errno set, if this call of its kind is one that must fail. */
+static int fails(int kind, int fd)
+{
+    start();
+    uint64_t n = __atomic_add_fetch(&counts->calls[kind], 1, 0);
+    uint64_t any = __atomic_add_fetch(&counts->calls[K_any], 1, 0);
+
+    for (int i = 0; i < n_rules; i++) {
+        const struct rule *r = &rules[i];
+        uint64_t number = r->kind == K_any ? any : n;
+
+        if ((r->kind == kind || r->kind == K_any) && number >= r->from &&
+            number <= r->to) {
+            injected(kind, fd);
+            errno = r->err == AUTO ? auto_errors[kind] : r->err;
+            return r->err == STEAL ? STEAL : 1;
+        }
+    }
+    return 0;
+}
+
+static struct fd_state *state_of(int fd)
+{
+    if (fd < 0 || fd >= MAX_FDS)
+        return NULL;
+    if (fd > max_fd)
+        max_fd = fd;
+    return &fd_states[fd];
+}
+
+/* The next number of fd's own sequence. */
+static uint64_t draw(int fd)
+{
+    struct fd_state *s = state_of(fd);
+
+    if (s == NULL)
+        return UINT64_MAX;
+    uint64_t stream = s->stream != 0 ? s->stream : (1ull << 40) + fd;
+    return mix(mix(mix(seed) ^ stream) ^ s->n_drawn++);
+}
+
+static bool hit(uint64_t number, unsigned percent)
+{
+    return number % 100 < percent;
+}
+
+static bool is_nonblocking(int fd)
+{
+    long flags = syscall(SYS_fcntl, fd, F_GETFL);
+
+    return flags != -1 && (flags & O_NONBLOCK) != 0;
+}
+
+static mode_t type_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == -1 ? 0 : st.st_mode & S_IFMT;
+}
+
+/* A seeded fault for a transfer of *n bytes. True: it fails, errno is set. */
+static bool disturb(int fd, size_t *n, int kind)
+{
+    if (pct_short + pct_eintr + pct_eagain == 0)
+        return false;
+    int saved_errno = errno;
+    uint64_t number = draw(fd);
+    bool interrupt = hit(number, pct_eintr);
+    bool again = !interrupt && hit(number >> 8, pct_eagain);
+    bool cut = hit(number >> 16, pct_short) && *n > 1;
+
+    if (!interrupt && !again && !cut)
+        return false;
+    mode_t type = type_of(fd);
+    errno = saved_errno;
+    if (type != S_IFSOCK && !(type == S_IFIFO && fd <= 1))
+        return false;
+    if (interrupt) {
+        injected(F_eintr, fd);
+        errno = EINTR;
+        return true;
+    }
+    if (again && is_nonblocking(fd)) {
+        injected(F_eagain, fd);
+        errno = EAGAIN;
+        return true;
+    }
+    if (!cut || (type == S_IFIFO && kind == F_short_write && *n <= PIPE_BUF))
+        return false;
+    /* Half of them tiny: a byte or a few, the rest anywhere. */
+    size_t most = number >> 24 & 1 && *n > 8 ? 8 : *n - 1;
+    *n = 1 + (number >> 25) % most;
+    injected(kind, fd);
+    return false;
+}
+
+/* The same for an array of buffers: *cut is what is left of the first. */
+static bool disturb_iov(int fd, const struct iovec *iov, int n_iov,
+                        struct iovec *cut, int kind)
+{
+    size_t total = 0;
+
+    for (int i = 0; i < n_iov; i++)
+        total += iov[i].iov_len;
+    size_t n = total;
+    cut->iov_base = NULL;
+    if (disturb(fd, &n, kind))
+        return true;
+    if (n < total) {
+        *cut = iov[0];
+        if (cut->iov_len > n)
+            cut->iov_len = n;
+    }
+    return false;
+}
+
+ssize_t read(int fd, void *buf, size_t n)
+{
+    if (fails(K_read, fd) || disturb(fd, &n, F_short_read))
+        return -1;
+    return REAL(read)(fd, buf, n);
+}
+
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t size);
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t size)
+{
+    if (n > size)
+        abort();
+    return read(fd, buf, n);
+}
+
+ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+    if (fails(K_read, fd) || disturb(fd, &n, F_short_read))
+        return -1;
+    return REAL(recv)(fd, buf, n, flags);
+}
+
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags);
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
+{
+    if (n > size)
+        abort();
+    return recv(fd, buf, n, flags);
+}
+
+ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
+                 __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+    if (fails(K_read, fd) || disturb(fd, &n, F_short_read))
+        return -1;
+    return REAL(recvfrom)(fd, buf, n, flags, addr.__sockaddr__, len);
+}
+
+ssize_t readv(int fd, const struct iovec *iov, int n_iov)
+{
+    struct iovec cut;
+
+    if (fails(K_read, fd) || disturb_iov(fd, iov, n_iov, &cut, F_short_read))
+        return -1;
+    if (cut.iov_base != NULL)
+        return REAL(readv)(fd, &cut, 1);
+    return REAL(readv)(fd, iov, n_iov);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    if (fails(K_read, fd))
+        return -1;
+    return REAL(recvmsg)(fd, msg, flags);
+}
+
+ssize_t write(int fd, const void *buf, size_t n)
+{
+    if (fails(K_write, fd) || disturb(fd, &n, F_short_write))
+        return -1;
+    return REAL(write)(fd, buf, n);
+}
+
+ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+    if (fails(K_write, fd) || disturb(fd, &n, F_short_write))
+        return -1;
+    return REAL(send)(fd, buf, n, flags);
+}
+
+ssize_t sendto(int fd, const void *buf, size_t n, int flags,
+               __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+    if (fails(K_write, fd) || disturb(fd, &n, F_short_write))
+        return -1;
+    return REAL(sendto)(fd, buf, n, flags, addr.__sockaddr__, len);
+}
+
+ssize_t writev(int fd, const struct iovec *iov, int n_iov)
+{
+    struct iovec cut;
+
+    if (fails(K_write, fd) || disturb_iov(fd, iov, n_iov, &cut, F_short_write))
+        return -1;
+    if (cut.iov_base != NULL)
+        return REAL(writev)(fd, &cut, 1);
+    return REAL(writev)(fd, iov, n_iov);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    struct iovec cut;
+    struct msghdr shorter = *msg;
+
+    if (fails(K_write, fd) ||
+        disturb_iov(fd, msg->msg_iov, (int)msg->msg_iovlen, &cut,
+                    F_short_write))
+        return -1;
+    if (cut.iov_base != NULL) {
+        shorter.msg_iov = &cut;
+        shorter.msg_iovlen = 1;
+    }
+    return REAL(sendmsg)(fd, &shorter, flags);
+}
+
+/* True if accept must fail, with errno set. */
+static bool disturb_accept(int fd)
+{
+    int failure = fails(K_accept, fd);
+    uint64_t number = draw(fd);
+
+    if (failure == 1)
+        return true;
+    if (accept_delay_ms != 0) {
+        struct timespec t = {accept_delay_ms / 1000,
+                             accept_delay_ms % 1000 * 1000000L};
+        syscall(SYS_nanosleep, &t, NULL);
+        injected(F_delay, fd);
+    }
+    if (hit(number, pct_eintr)) {
+        injected(F_eintr, fd);
+        errno = EINTR;
+        return true;
+    }
+    if (hit(number >> 8, pct_eagain) && is_nonblocking(fd)) {
+        injected(F_eagain, fd);
+        errno = EAGAIN;
+        return true;
+    }
+    if (failure == STEAL || hit(number >> 16, pct_steal)) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        if (REAL(poll)(&p, 1, 0) == 1) {
+            injected(F_steal, fd);
+            syscall(SYS_close, syscall(SYS_accept4, fd, NULL, NULL, 0));
+        }
+    }
+    return false;
+}
+
+/* Starts the sequence of an accepted connection. */
+static int accepted(int fd)
+{
+    struct fd_state *s = state_of(fd);
+
+    if (s != NULL) {
+        s->stream = ++n_accepted;
+        s->n_drawn = 0;
+    }
+    return fd;
+}
+
+int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+    if (disturb_accept(fd))
+        return -1;
+    return accepted(REAL(accept)(fd, addr.__sockaddr__, len));
+}
+
+int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
+{
+    if (disturb_accept(fd))
+        return -1;
+    return accepted(REAL(accept4)(fd, addr.__sockaddr__, len, flags));
+}
+
+/* Before every wait. True: it fails, errno is set. */
+static bool disturb_wait(uint64_t *number)
+{
+    if (fails(K_wait, -1))
+        return true;
+    if (signal_no != 0 && --signal_at == 0) {
+        int signo = signal_no;
+
+        signal_no = 0;
+        injected(F_signal, -1);
+        raise(signo);
+    }
+    *number = mix(mix(seed + (1ull << 41)) ^ n_waits_drawn++);
+    if (hit(*number, pct_eintr)) {
+        injected(F_eintr, -1);
+        errno = EINTR;
+        return true;
+    }
+    return false;
+}
+
+/* Only what select(2) tells of: a socket called readable that is not. */
+static bool may_be_spurious(int fd)
+{
+    int listening = 0;
+    socklen_t len = sizeof(listening);
+    struct sockaddr_storage addr;
+    socklen_t addr_len = sizeof(addr);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 &&
+           (listening ||
+            getpeername(fd, (struct sockaddr *)&addr, &addr_len) == 0);
+}
+
+/* Adds one idle socket to what select found. True if there was one. */
+static bool spurious_select(int n_fds, const fd_set *asked, fd_set *found,
+                            uint64_t number)
+{
+    for (int i = 0; i < n_fds; i++) {
+        int fd = (int)((number + i) % n_fds);
+
+        if (FD_ISSET(fd, asked) && !FD_ISSET(fd, found) &&
+            may_be_spurious(fd)) {
+            FD_SET(fd, found);
+            injected(F_spurious, fd);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* -1: wait as asked. Otherwise the result, with a spurious one in it. */
+static int try_select(int n_fds, fd_set *r, fd_set *w, fd_set *e,
+                      uint64_t number)
+{
+    fd_set found_r, found_w, found_e;
+    struct timeval zero = {0, 0};
+
+    if (!hit(number >> 8, pct_spurious) || r == NULL || n_fds > FD_SETSIZE ||
+        n_fds <= 0)
+        return -1;
+    found_r = *r;
+    if (w != NULL)
+        found_w = *w;
+    if (e != NULL)
+        found_e = *e;
+    int n = REAL(select)(n_fds, &found_r, w == NULL ? NULL : &found_w,
+                         e == NULL ? NULL : &found_e, &zero);
+    if (n == -1 || !spurious_select(n_fds, r, &found_r, number >> 16))
+        return -1;
+    *r = found_r;
+    if (w != NULL)
+        *w = found_w;
+    if (e != NULL)
+        *e = found_e;
+    return n + 1;
+}
+
+int select(int n_fds, fd_set *restrict r, fd_set *restrict w,
+           fd_set *restrict e, struct timeval *restrict timeout)
+{
+    uint64_t number;
+
+    if (disturb_wait(&number))
+        return -1;
+    int n = try_select(n_fds, r, w, e, number);
+    return n != -1 ? n : REAL(select)(n_fds, r, w, e, timeout);
+}
+
+int pselect(int n_fds, fd_set *restrict r, fd_set *restrict w,
+            fd_set *restrict e, const struct timespec *restrict timeout,
+            const sigset_t *restrict mask)
+{
+    uint64_t number;
+
+    if (disturb_wait(&number))
+        return -1;
+    int n = try_select(n_fds, r, w, e, number);
+    return n != -1 ? n : REAL(pselect)(n_fds, r, w, e, timeout, mask);
+}
+
+static int try_poll(struct pollfd *fds, nfds_t n_fds, uint64_t number)
+{
+    if (!hit(number >> 8, pct_spurious) || n_fds == 0)
+        return -1;
+    int n = REAL(poll)(fds, n_fds, 0);
+    for (nfds_t i = 0; n != -1 && i < n_fds; i++) {
+        struct pollfd *p = &fds[((number >> 16) + i) % n_fds];
+
+        if (p->fd >= 0 && (p->events & POLLIN) && p->revents == 0 &&
+            may_be_spurious(p->fd)) {
+            p->revents = POLLIN;
+            injected(F_spurious, p->fd);
+            return n + 1;
+        }
+    }
+    return -1;
+}
+
+int poll(struct pollfd *fds, nfds_t n_fds, int timeout)
+{
+    uint64_t number;
+
+    if (disturb_wait(&number))
+        return -1;
+    int n = try_poll(fds, n_fds, number);
+    return n != -1 ? n : REAL(poll)(fds, n_fds, timeout);
+}
+
+int ppoll(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
+          const sigset_t *mask)
+{
+    uint64_t number;
+
+    if (disturb_wait(&number))
+        return -1;
+    int n = try_poll(fds, n_fds, number);
+    return n != -1 ? n : REAL(ppoll)(fds, n_fds, timeout, mask);
+}
+
+int __poll_chk(struct pollfd *fds, nfds_t n_fds, int timeout, size_t size);
+int __poll_chk(struct pollfd *fds, nfds_t n_fds, int timeout, size_t size)
+{
+    if (size / sizeof(*fds) < n_fds)
+        abort();
+    return poll(fds, n_fds, timeout);
+}
+
+static bool is_among(const struct epoll_event *events, int n, uint64_t data)
+{
+    for (int i = 0; i < n; i++)
+        if (events[i].data.u64 == data)
+            return true;
+    return false;
+}
+
+static int try_epoll(int epoll_fd, struct epoll_event *events, int max,
+                     uint64_t number)
+{
+    if (!hit(number >> 8, pct_spurious))
+        return -1;
+    int n = REAL(epoll_wait)(epoll_fd, events, max, 0);
+    if (n == -1 || n == max)
+        return n;
+    for (int i = 0; i <= max_fd; i++) {
+        int fd = (int)(((number >> 16) + i) % (max_fd + 1));
+        const struct fd_state *s = &fd_states[fd];
+
+        if (s->epoll_fd == epoll_fd + 1 && (s->interest.events & EPOLLIN) &&
+            !(s->interest.events & (EPOLLET | EPOLLONESHOT)) &&
+            !is_among(events, n, s->interest.data.u64) &&
+            may_be_spurious(fd)) {
+            events[n] = (struct epoll_event){.events = EPOLLIN,
+                                             .data = s->interest.data};
+            injected(F_spurious, fd);
+            return n + 1;
+        }
+    }
+    return n > 0 ? n : -1;
+}
+
+int epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout)
+{
+    uint64_t number;
+
+    if (disturb_wait(&number))
+        return -1;
+    int n = try_epoll(epoll_fd, events, max, number);
+    return n != -1 ? n : REAL(epoll_wait)(epoll_fd, events, max, timeout);
+}
+
+int epoll_pwait(int epoll_fd, struct epoll_event *events, int max, int timeout,
+                const sigset_t *mask)
+{
+    uint64_t number;
+
+    if (disturb_wait(&number))
+        return -1;
+    int n = try_epoll(epoll_fd, events, max, number);
+    return n != -1 ? n
+                   : REAL(epoll_pwait)(epoll_fd, events, max, timeout, mask);
+}
+
+int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
+{
+    if (fails(K_epoll_ctl, fd))
+        return -1;
+    int result = REAL(epoll_ctl)(epoll_fd, op, fd, event);
+    struct fd_state *s = state_of(fd);
+    if (result == 0 && s != NULL) {
+        s->epoll_fd = op == EPOLL_CTL_DEL ? 0 : epoll_fd + 1;
+        if (event != NULL)
+            s->interest = *event;
+    }
+    return result;
+}
+
+int epoll_create(int size)
+{
+    return fails(K_epoll_create, -1) ? -1 : REAL(epoll_create)(size);
+}
+
+int epoll_create1(int flags)
+{
+    return fails(K_epoll_create, -1) ? -1 : REAL(epoll_create1)(flags);
+}
+
+int close(int fd)
+{
+    start();
+    if (fd >= 0 && fd <= max_fd) {
+        for (int i = 0; pct_spurious != 0 && i <= max_fd; i++)
+            if (fd_states[i].epoll_fd == fd + 1)
+                fd_states[i].epoll_fd = 0;
+        memset(&fd_states[fd], 0, sizeof(fd_states[fd]));
+    }
+    return REAL(close)(fd);
+}
+
+int socket(int family, int type, int protocol)
+{
+    return fails(K_socket, -1) ? -1 : REAL(socket)(family, type, protocol);
+}
+
+static struct addrinfo extra;
+
+int getaddrinfo(const char *restrict host, const char *restrict port,
+                const struct addrinfo *restrict hints,
+                struct addrinfo **restrict list)
+{
+    static struct sockaddr_in6 addr;
+
+    start();
+    int err = REAL(getaddrinfo)(host, port, hints, list);
+    if (err != 0 || !one_address_more)
+        return err;
+    addr.sin6_family = AF_INET6;
+    addr.sin6_addr = in6addr_loopback;
+    addr.sin6_port = htons((uint16_t)to_number(port, NULL));
+    extra = **list;
+    extra.ai_family = AF_INET6;
+    extra.ai_addr = (struct sockaddr *)&addr;
+    extra.ai_addrlen = sizeof(addr);
+    extra.ai_canonname = NULL;
+    extra.ai_next = *list;
+    *list = &extra;
+    return 0;
+}
+
+void freeaddrinfo(struct addrinfo *list)
+{
+    REAL(freeaddrinfo)(list == &extra ? extra.ai_next : list);
+}
+
+int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+    return fails(K_bind, fd) ? -1 : REAL(bind)(fd, addr.__sockaddr__, len);
+}
+
+int listen(int fd, int backlog)
+{
+    return fails(K_listen, fd) ? -1 : REAL(listen)(fd, backlog);
+}
+
+int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+    return fails(K_connect, fd) ? -1
+                                : REAL(connect)(fd, addr.__sockaddr__, len);
+}
+
+int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+    if (fails(K_getsockname, fd))
+        return -1;
+    return REAL(getsockname)(fd, addr.__sockaddr__, len);
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (fails(K_setsockopt, fd))
+        return -1;
+    return REAL(setsockopt)(fd, level, name, value, len);
+}
+
+int shutdown(int fd, int how)
+{
+    return fails(K_shutdown, fd) ? -1 : REAL(shutdown)(fd, how);
+}
+
+int fcntl(int fd, int op, ...)
+{
+    va_list args;
+
+    va_start(args, op);
+    void *arg = va_arg(args, void *);
+    va_end(args);
+    return fails(K_fcntl, fd) ? -1 : REAL(fcntl)(fd, op, arg);
+}
+
+int fcntl64(int fd, int op, ...) __attribute__((alias("fcntl")));
+
+int pipe(int fds[2])
+{
+    return fails(K_pipe, -1) ? -1 : REAL(pipe)(fds);
+}
+
+int pipe2(int fds[2], int flags)
+{
+    return fails(K_pipe, -1) ? -1 : REAL(pipe2)(fds, flags);
+}
+
+pid_t fork(void)
+{
+    if (fails(K_fork, -1))
+        return -1;
+    n_forks++;
+    pid_t pid = REAL(fork)();
+    if (pid == 0)
+        n_waits_drawn += n_forks << 32; /* workers differ in their waits */
+    return pid;
+}
+
+int sigaction(int signo, const struct sigaction *restrict action,
+              struct sigaction *restrict old)
+{
+    if (fails(K_sigaction, -1))
+        return -1;
+    return REAL(sigaction)(signo, action, old);
+}
+
+void *malloc(size_t n)
+{
+    return fails(K_malloc, -1) ? NULL : REAL(malloc)(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return fails(K_malloc, -1) ? NULL : REAL(calloc)(n, size);
+}
+
+void *realloc(void *p, size_t n)
+{
+    return fails(K_malloc, -1) ? NULL : REAL(realloc)(p, n);
+}
+
+/* Seconds that the wall clock is off now. */
+static int64_t clock_offset(void)
+{
+    start();
+    if (clock_jump_s == 0 || monotonic_ms() - start_ms < clock_after_ms)
+        return 0;
+    injected(F_clock, -1);
+    return clock_jump_s;
+}
+
+time_t time(time_t *result)
+{
+    time_t now = REAL(time)(NULL) + clock_offset();
+
+    if (result != NULL)
+        *result = now;
+    return now;
+}
+
+int gettimeofday(struct timeval *restrict tv, void *restrict zone)
+{
+    int result = REAL(gettimeofday)(tv, zone);
+
+    if (result == 0)
+        tv->tv_sec += clock_offset();
+    return result;
+}
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    int result = REAL(clock_gettime)(id, t);
+
+    if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
+        t->tv_sec += clock_offset();
+    return result;
+}
