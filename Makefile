@@ -1,0 +1,39 @@
+# Builds the six stages, shows them, compares them and tests them.
+# `make help` tells what there is. CC, CFLAGS and LDFLAGS work as everywhere.
+
+STAGES = 01-blocking 02-fork 03-select 04-poll 05-epoll 06-eventloop
+
+all: $(STAGES)
+
+$(STAGES):
+	@$(MAKE) --no-print-directory -C $@
+
+tools:
+	@$(MAKE) --no-print-directory -s -C tests/tools
+
+help:
+	@cat tests/help.txt
+
+demo: all tools
+	@tests/tools/demo $(STAGES)
+
+test: all
+	@tests/run
+
+diff-%:
+	@tests/diff $*
+
+trace-%: all
+	@tests/trace $*
+
+lint:
+	@tests/lint
+
+sanitize:
+	@tests/sanitize
+
+clean:
+	@for dir in $(STAGES) tests/tools; do $(MAKE) -s -C $$dir clean; done
+	@rm -rf .build
+
+.PHONY: all $(STAGES) tools help demo test lint sanitize clean
