@@ -1,14 +1,77 @@
-# echo -- everything that a connection sends comes back on it
+# echo -- all that a connection sends comes back on it, and nothing else
 # grades: server
 
 load lib/stage
-setup() { stage_setup; }
+setup()
+{
+    stage_setup
+    server_start
+}
 teardown() { stage_teardown; }
 
-@test "says where it listens, in one line, and nothing else" {
-    server_start
+@test "says where it listens: one line on stdout, in this form" {
+    peer echo:1000 fin end
     [ "$(cat "$SERVER_OUT")" = "Server is listening on localhost:$PORT" ] ||
         because 01 "Server is listening on localhost:$PORT" \
-            "$(cat "$SERVER_OUT")" "the line has another form"
-    [ ! -s "$SERVER_ERR" ]
+            "$(cat "$SERVER_OUT")" "other words, or more than one line"
+}
+
+@test "echoes 0, 1, 4095, 4096, 4097 and 65537 bytes, then sends FIN" {
+    local size
+
+    for size in 0 1 4095 4096 4097 65537; do
+        peer "echo:$size" fin end ||
+            because 01 "$size bytes, then FIN" "the peer's complaint above" \
+                "bytes lost at the edge of a buffer, or no close at EOF"
+    done
+    says_nothing
+}
+
+@test "echoes 8 MiB of random bytes, both ways at once, in odd chunks" {
+    peer echo:8M fin end ||
+        because 01 "8 MiB, byte for byte" "the peer's complaint above" \
+            "a short write was taken for a whole one"
+    says_nothing
+}
+
+@test "echoes to a reader with a small window, who takes little at a time" {
+    peer -b 2000 echo:600K fin end ||
+        because 01 "600 KiB, byte for byte" "the peer's complaint above" \
+            "a short write was taken for a whole one, or EAGAIN for an error"
+    says_nothing
+}
+
+@test "echoes NULs, any byte and a last line without a newline" {
+    local bytes='a\0\0b\r\n\n\377\376\t\033[0m%s%n\0last'
+
+    # shellcheck disable=SC2059 # the format is what we want to send
+    printf "$bytes" >"$BATS_TEST_TMPDIR/sent"
+    "${CLIENT_CMD[@]}" localhost "$PORT" <"$BATS_TEST_TMPDIR/sent" \
+        >"$BATS_TEST_TMPDIR/came"
+    cmp "$BATS_TEST_TMPDIR/sent" "$BATS_TEST_TMPDIR/came" ||
+        because 01 "$(od -c "$BATS_TEST_TMPDIR/sent")" \
+            "$(od -c "$BATS_TEST_TMPDIR/came")" \
+            "bytes handled as lines or as strings that end at NUL"
+    says_nothing
+}
+
+@test "answers at once: waits for no newline, no more bytes and no EOF" {
+    peer echo:1 echo:1 echo:777 echo:1 ping:20 fin end
+    says_nothing
+}
+
+@test "serves 100 clients at once, each its own bytes" {
+    peer -n 100 echo:20000 fin end ||
+        because stage "100 clients, each with its own bytes back" \
+            "the peer's complaint above" \
+            "a buffer that connections share, or a client never served"
+    says_nothing
+}
+
+@test "after the peer's FIN, echoes the 5 MB that are owed, then sends FIN" {
+    peer send:5000000 fin pause:200 receive end ||
+        because stage "5,000,000 bytes after the half-close, then FIN" \
+            "the peer's complaint above" \
+            "EOF on reading taken for the end of the whole connection"
+    says_nothing
 }

@@ -44,6 +44,8 @@ stage_setup()
     fi
     SERVER_PID=
     SERVER_WRAP=()
+    BYSTANDER=
+    BASE_FDS=
     STARTED=()
 }
 
@@ -320,6 +322,59 @@ cpu_ticks()
         END { print sum + 0 }'
 }
 
+# stop PID, resume PID: as Ctrl-Z and fg do. stop returns when it has stopped.
+stop()
+{
+    kill -STOP "$1"
+    wait_until 5 stopped "$1"
+}
+
+stopped()
+{
+    [[ $(ps -o stat= -p "$1") == T* ]]
+}
+
+resume()
+{
+    kill -CONT "$1"
+}
+
+# idles SECONDS TICKS WHEN: the server and its children use at most so many
+# ticks (10 ms) of CPU in so many seconds. WHEN is for the message.
+idles()
+{
+    local before after
+
+    need_proc
+    before=$(cpu_ticks "$SERVER_PID")
+    sleep "$1"
+    after=$(cpu_ticks "$SERVER_PID")
+    [ $((after - before)) -le "$2" ] ||
+        because stage "at most $2 ticks of CPU in $1 s $3" \
+            "$((after - before)) ticks" \
+            "it asks for an event that it then does nothing about: a spin"
+}
+
+# says_few SECONDS: the server's stderr has at most a line a second, and one
+# more, in a run of so many seconds.
+says_few()
+{
+    local lines
+
+    lines=$(wc -l <"$SERVER_ERR")
+    [ "$lines" -le $(($1 + 1)) ] ||
+        because stage "at most $(($1 + 1)) lines on stderr in $1 s" \
+            "$lines lines" "one line for each failed call"
+}
+
+# says_nothing: the server's stderr is empty.
+says_nothing()
+{
+    [ ! -s "$SERVER_ERR" ] ||
+        because stage "nothing on stderr, as nothing was wrong" \
+            "$(wc -l <"$SERVER_ERR") lines" "normal events taken for errors"
+}
+
 # peer [OPTIONS] STEP…: runs the scripted peer (see tools/peer.c) against the
 # server. Prints what it prints; fails as it fails.
 peer()
@@ -378,11 +433,38 @@ peer_ends()
 warm()
 {
     peer echo:1000 fin end >/dev/null || return 1
-    BASE_FDS=
     if [ -r /proc/self/status ]; then
         wait_until 2 quiet
         BASE_FDS=$(fds_of "$SERVER_PID")
         BASE_CHILDREN=$(count_children "$SERVER_PID")
+    fi
+}
+
+# bystander: connects a client whose exchange, before and after the harm, must
+# not be touched by it; healthy asks. None on 01, where it would be in the way.
+bystander()
+{
+    if stage_allows one_at_a_time; then
+        return
+    fi
+    peer_start bystander -t 60 -s 7 echo:1000 wait echo:10000 fin end
+    BYSTANDER=$LAST_PID
+    peer_rests bystander '1 waiting*'
+}
+
+bystander_ends()
+{
+    if [ -z "$BYSTANDER" ]; then
+        return
+    fi
+    kill -USR1 "$BYSTANDER"
+    end_of "$BYSTANDER"
+    BYSTANDER=
+    if [ "$STATUS" -ne 0 ]; then
+        because stage "a bystander's bytes come back" \
+            "$(cat "$BATS_TEST_TMPDIR/bystander.err")" \
+            "one connection's trouble touches another"
+        return 1
     fi
 }
 
@@ -399,8 +481,8 @@ at_baseline()
 }
 
 # healthy: to be called at the end of a test that has harmed connections. The
-# server lives, echoes 64 KiB to a new client, has no zombie, and its
-# descriptors and children are back where warm has found them.
+# server lives, echoes 64 KiB to a new client and the bystander's bytes, has no
+# zombie, and its descriptors and children are back where warm has found them.
 healthy()
 {
     local came
@@ -415,7 +497,8 @@ healthy()
             "the server waits for, or is kept busy by, an old connection"
         return 1
     fi
-    if [ -z "${BASE_FDS:-}" ]; then
+    bystander_ends || return 1
+    if [ -z "$BASE_FDS" ]; then
         return 0
     fi
     if ! wait_until 3 at_baseline; then

@@ -1,0 +1,124 @@
+# args -- the server's arguments, its start and its end
+# grades: server
+
+load lib/stage
+setup() { stage_setup; }
+teardown() { stage_teardown; }
+
+# refuses STATUS ARGS…: the server ends with that status, a reason on stderr
+# and nothing on stdout.
+refuses()
+{
+    local status=$1
+
+    shift
+    start refused "${SERVER_CMD[@]}" "$@"
+    SERVER_ERR=$BATS_TEST_TMPDIR/refused.err
+    if ! end_of "$LAST_PID" 30; then
+        because 01 "exit $status for: $*" \
+            "it runs: $(cat "$BATS_TEST_TMPDIR/refused.out")" \
+            "the argument is not checked"
+        return 1
+    fi
+    if [ "$STATUS" -ne "$status" ]; then
+        because 01 "exit $status for: $*" "exit $STATUS" \
+            "2 is for arguments that cannot be right, 1 for all else"
+        return 1
+    fi
+    if [ ! -s "$SERVER_ERR" ] || [ -s "$BATS_TEST_TMPDIR/refused.out" ]; then
+        because 01 "a reason on stderr, nothing on stdout, for: $*" \
+            "$(wc -l <"$SERVER_ERR") and $(wc -l \
+                <"$BATS_TEST_TMPDIR/refused.out") lines" \
+            "printed to the wrong stream, or not at all"
+        return 1
+    fi
+}
+
+@test "a port that is no number from 0 to 65535 is refused, with exit 2" {
+    local port
+
+    for port in 65536 70000 4294967376 18446744073709551696 -1 +80 ' 80' \
+        '80 ' 80x x '' 0x50 1e3 8.0 http; do
+        refuses 2 localhost "$port"
+    done
+}
+
+@test "too many arguments are refused, with exit 2" {
+    refuses 2 localhost 0 more
+}
+
+@test "a name that does not resolve is refused, with exit 1" {
+    refuses 1 no-such-name.invalid 0
+}
+
+@test "an address that is not this machine's is refused, with exit 1" {
+    # 192.0.2.0/24 is kept for examples (RFC 5737): no machine has it.
+    refuses 1 192.0.2.99 0
+}
+
+@test "a port that another server has is refused, with exit 1 and why" {
+    server_start
+    warm
+    refuses 1 localhost "$PORT"
+    grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR" ||
+        because 01 "the reason: address in use" "$(cat "$SERVER_ERR")" \
+            "errno was lost before it was told"
+    healthy
+}
+
+@test "listens on the address that it is given" {
+    LISTEN_HOST=127.0.0.1 server_start
+    [ "$(cat "$SERVER_OUT")" = "Server is listening on 127.0.0.1:$PORT" ]
+    "$TOOLS/peer" 127.0.0.1 "$PORT" echo:1000 fin end
+}
+
+@test "without arguments it is localhost 8000" {
+    start default "${SERVER_CMD[@]}"
+    SERVER_PID=$LAST_PID
+    SERVER_OUT=$BATS_TEST_TMPDIR/default.out
+    SERVER_ERR=$BATS_TEST_TMPDIR/default.err
+    wait_until 10 server_spoke_or_ended
+    # Somebody else may have that port: then it says so.
+    grep -qx 'Server is listening on localhost:8000' "$SERVER_OUT" ||
+        grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR" ||
+        because 01 "Server is listening on localhost:8000" \
+            "$(cat "$SERVER_OUT")" "other defaults"
+}
+
+@test "starts again at once on its port, though a client was connected" {
+    local peers
+
+    server_start
+    peer_start peers echo:10 wait close
+    peers=$LAST_PID
+    peer_rests peers '1 waiting*'
+    kill -KILL "$SERVER_PID"
+    end_of "$SERVER_PID"
+    LISTEN_PORT=$PORT server_start ||
+        because 01 "it starts: the port is free" "see above" \
+            "no SO_REUSEADDR, or a child that keeps the listening socket"
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    warm
+    healthy
+}
+
+@test "ends on SIGTERM, by the default action (06: in order), port free" {
+    local status=143
+
+    server_start
+    warm
+    kill -TERM "$SERVER_PID"
+    end_of "$SERVER_PID" ||
+        because stage "it ends on SIGTERM" "it runs on" \
+            "the signal is ignored, or its handler only sets a flag"
+    case $LIKE in
+        06*) status=0 ;;
+    esac
+    [ "$STATUS" -eq "$status" ] ||
+        { [ -n "${SERVER:-}" ] && [ "$STATUS" -eq 0 ]; } ||
+        because stage "status $status" "status $STATUS" \
+            "128 + 15 is the default action's, 0 an end in order"
+    LISTEN_PORT=$PORT server_start
+    peer echo:1000 fin end
+}

@@ -1,0 +1,254 @@
+# faults -- what goes wrong on one connection stays there
+# grades: server
+
+load lib/stage
+setup() { stage_setup; }
+teardown() { stage_teardown; }
+
+@test "clients that reset before accept, without and with data, harm nobody" {
+    server_start
+    warm
+    bystander
+    stop "$SERVER_PID"
+    peer -n 20 reset
+    peer -n 20 send:1000 reset
+    resume "$SERVER_PID"
+    healthy
+}
+
+@test "clients that reset in the middle of the stream harm nobody" {
+    server_start
+    warm
+    bystander
+    peer -n 20 echo:5000 send:200K reset
+    healthy
+}
+
+@test "200 stalled clients that reset at once harm nobody" {
+    local peers n=200
+
+    if stage_allows one_at_a_time; then
+        n=1
+    fi
+    server_start
+    warm
+    bystander
+    peer_start peers -n "$n" -b 2000 send:100K wait reset
+    peers=$LAST_PID
+    peer_rests peers "$n waiting*"
+    stop "$SERVER_PID"
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    resume "$SERVER_PID"
+    healthy
+}
+
+@test "writing to clients that have left does not end the server (SIGPIPE)" {
+    server_start
+    warm
+    bystander
+    stop "$SERVER_PID"
+    # More than the server's buffer: it writes again after the first RST.
+    peer -n 5 send:256K close
+    resume "$SERVER_PID"
+    healthy
+}
+
+@test "readers that stall, then send FIN or RST, cost the others nothing" {
+    local i sizes=(1M 3M 5M 512M) peers=()
+
+    if stage_allows one_at_a_time; then
+        skip "others wait for a client that stalls: that is its limit"
+    fi
+    server_start
+    warm
+    bystander
+    # Some FINs reach the server while its own output is stuck.
+    for i in "${!sizes[@]}"; do
+        peer_start "stalled$i" -t 60 -b 2000 "send:${sizes[i]}" wait \
+            fin wait reset
+        peers+=("$LAST_PID")
+    done
+    for i in "${!sizes[@]}"; do
+        peer_rests "stalled$i" '1 waiting*' 30
+    done
+    peer -n 5 ping:50
+    kill -USR1 "${peers[@]}"
+    idles 1 2 "beside stalled readers that have sent FIN"
+    peer -n 5 ping:50
+    kill -USR1 "${peers[@]}"
+    for i in "${!sizes[@]}"; do
+        peer_ends "${peers[i]}" "stalled$i"
+    done
+    idles 1 2 "after the stalled readers' RST"
+    healthy
+}
+
+@test "16 flooding clients do not starve one that says little" {
+    local flood p99
+
+    if stage_allows one_at_a_time; then
+        skip "others wait for a client that floods: that is its limit"
+    fi
+    server_start
+    warm
+    bystander
+    peer_start flood -n 16 -t 60 flood fin end
+    flood=$LAST_PID
+    wait_until 10 grep -q . "$BATS_TEST_TMPDIR/flood.out" ||
+        wait_until 1 alive "$flood"
+    peer ping:100 | tee "$BATS_TEST_TMPDIR/ping.out"
+    kill -USR1 "$flood"
+    peer_ends "$flood" flood 60
+    p99=$(sed -n 's/.*p99 \([0-9]*\) us.*/\1/p' "$BATS_TEST_TMPDIR/ping.out")
+    [ "$p99" -lt 100000 ] ||
+        because stage "a p99 below 100 ms" "$p99 us" \
+            "a flooding connection is served until it has nothing more"
+    healthy
+}
+
+@test "Ctrl-Z and fg disturb nobody, idle or in the middle of the stream" {
+    local peers n=5 i
+
+    if stage_allows one_at_a_time; then
+        n=1
+    fi
+    server_start
+    warm
+    stop "$SERVER_PID"
+    resume "$SERVER_PID"
+    peer_start peers -n "$n" echo:1000 wait echo:4M fin end
+    peers=$LAST_PID
+    peer_rests peers "$n waiting*"
+    kill -USR1 "$peers"
+    for i in 1 2 3; do
+        stop "$SERVER_PID"
+        resume "$SERVER_PID"
+    done
+    peer_ends "$peers" peers
+    healthy
+    says_nothing
+}
+
+@test "20 children that end at once leave no zombie (02)" {
+    local peers
+
+    stage_allows process_each || skip "makes no child for a connection"
+    server_start
+    warm
+    peer_start peers -n 20 echo:100 wait fin end
+    peers=$LAST_PID
+    peer_rests peers '20 waiting*'
+    stop "$SERVER_PID"
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    wait_until 10 zombies_are 20
+    # One SIGCHLD is left of the twenty.
+    resume "$SERVER_PID"
+    wait_until 5 zombies_are 0 ||
+        because 02 "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
+            "one waitpid for each SIGCHLD: signals of one kind merge"
+    healthy
+}
+
+zombies_are()
+{
+    [ "$(zombies_of "$SERVER_PID")" -eq "$1" ]
+}
+
+@test "the parent keeps no connection's descriptor (02)" {
+    local peers
+
+    stage_allows process_each || skip "makes no child for a connection"
+    need_proc
+    server_start
+    warm
+    peer_start peers -n 5 echo:100 wait fin end
+    peers=$LAST_PID
+    peer_rests peers '5 waiting*'
+    [ "$(fds_of "$SERVER_PID")" -eq "$BASE_FDS" ] ||
+        because 02 "$BASE_FDS descriptors in the parent" \
+            "$(fds_of "$SERVER_PID")" "no close of conn_fd after fork"
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    healthy
+}
+
+@test "children outlive their parent, and leave its port free (02)" {
+    local peers
+
+    stage_allows process_each || skip "makes no child for a connection"
+    server_start
+    peer_start peers -n 3 echo:100 wait echo:10000 fin end
+    peers=$LAST_PID
+    peer_rests peers '3 waiting*'
+    kill -KILL "$SERVER_PID"
+    end_of "$SERVER_PID"
+    LISTEN_PORT=$PORT server_start ||
+        because 02 "the port is free: it starts again" "see above" \
+            "the children have kept the listening socket"
+    warm
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    healthy
+}
+
+# under_strace OPTION…: starts the server with strace's options, which may
+# tamper with its system calls, and leaves it its process id.
+under_strace()
+{
+    need_tracing
+    SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" "$@")
+    server_start
+}
+
+@test "errors of accept that pass are told, and the next client is served" {
+    local error
+
+    for error in ECONNABORTED EPROTO ENOBUFS ENOMEM EPERM; do
+        under_strace -e trace=accept,accept4 \
+            -e inject="accept,accept4:error=$error:when=1..2"
+        peer -t 5 echo:1000 fin end && alive "$SERVER_PID" ||
+            because 01 "served, after two accepts with $error" \
+                "the peer's complaint above" "accept's errors end the server"
+        says_few 1
+        kill -KILL "$SERVER_PID"
+    done
+}
+
+@test "accept without descriptors (EMFILE): no spin, no end, few lines" {
+    under_strace -e trace=accept,accept4 \
+        -e inject=accept,accept4:error=EMFILE:when=1..5
+    peer -t 10 echo:1000 fin end && alive "$SERVER_PID" ||
+        because 01 "served, after five accepts with EMFILE" \
+            "the peer's complaint above" "EMFILE ends the server"
+    says_few 2
+}
+
+@test "EINTR is no error: in accept, in the wait for events, in write" {
+    local waits=epoll_wait,epoll_pwait,poll,ppoll,select,pselect6
+
+    under_strace -e "trace=accept,accept4,$waits,write" \
+        -e "inject=accept,accept4:error=EINTR:when=1+2" \
+        -e "inject=$waits:error=EINTR:when=1+3" \
+        -e inject=write:error=EINTR:when=2+3
+    peer -n 5 -t 10 echo:20000 fin end && alive "$SERVER_PID" ||
+        because stage "5 clients served, with EINTR every few calls" \
+            "the peer's complaint above" "EINTR taken for an error"
+    says_nothing
+}
+
+@test "a failed fork closes that connection, is told, and ends nobody (02)" {
+    stage_allows process_each || skip "makes no child for a connection"
+    under_strace -e trace=clone,clone3,fork,vfork \
+        -e inject=clone,clone3,fork,vfork:error=EAGAIN:when=1
+    peer -t 5 send:100 drain ||
+        because 02 "the first connection closed" "it is left open" \
+            "conn_fd is closed only after a fork that went well"
+    [ -s "$SERVER_ERR" ] ||
+        because 02 "a line on stderr" "none" "fork's error is not told"
+    says_few 1
+    peer echo:1000 fin end && alive "$SERVER_PID" ||
+        because 02 "the next client is served" \
+            "the peer's complaint above" "a failed fork ends the server"
+}
