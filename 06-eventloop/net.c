@@ -1,0 +1,551 @@
+/*
+ * net.c -- servers and connections: see net.h for what is promised
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net.h"
+#include "sock.h"
+
+#define ACCEPTS_PER_TURN 16
+#define ACCEPT_PAUSE_MS 100
+
+struct conn {
+    struct loop *loop;
+    const struct conn_handlers *on;
+    void *arg;
+    struct server *server;  /* NULL: conn_connect made it */
+    struct conn *next;      /* of the same server */
+    struct conn **link;     /* what points to this one in that list */
+    struct addrinfo *addrs; /* while it connects: all, and those left */
+    struct addrinfo *addrs_left;
+    char *out; /* waits to be sent: out[out_start] up to out[out_end - 1] */
+    size_t out_start;
+    size_t out_end;
+    size_t out_size;
+    int64_t last_active;
+    int64_t timer;
+    struct loop_task close_task;
+    int timeout_ms;
+    int error; /* for on_close */
+    int fd;
+    int events;      /* as told to the loop */
+    bool connecting;
+    bool paused;
+    bool wants_drain;
+    bool ended;    /* conn_end was called */
+    bool fin_sent; /* and everything has been sent */
+    bool eof;      /* the peer has ended */
+    bool discards; /* conn_close was called */
+    bool closed;
+    bool in_event; /* conn_settle will run at its end */
+};
+
+struct server {
+    struct loop *loop;
+    const struct conn_handlers *on;
+    void *arg;
+    struct conn *conns;
+    struct loop_task free_task;
+    int64_t pause_timer; /* above 0: does not accept until then */
+    int fd;
+    pid_t opener;
+    bool closed;
+};
+
+/* One for all: nothing stays in it from one callback to the next. */
+static _Thread_local char read_buf[CONN_MAX_DATA];
+
+static void server_resume(struct loop *loop, void *arg);
+
+const char *net_strerror(int error)
+{
+    return sock_strerror(error);
+}
+
+/* Connections: their life */
+
+/* The deferred end of every connection. */
+static void conn_free(struct loop *loop, void *arg)
+{
+    struct conn *c = arg;
+    struct server *s = c->server;
+
+    if (c->on->on_close != NULL)
+        c->on->on_close(c, c->error, c->arg);
+    if (s != NULL) {
+        *c->link = c->next;
+        if (c->next != NULL)
+            c->next->link = c->link;
+        if (s->closed && s->conns == NULL)
+            free(s);
+        else if (s->pause_timer > 0)
+            server_resume(loop, s);
+    }
+    free(c);
+}
+
+static struct conn *conn_new(struct loop *loop, struct server *s, int fd,
+                             const struct conn_handlers *on, void *arg)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->loop = loop;
+    c->on = on;
+    c->arg = arg;
+    c->server = s;
+    c->fd = fd;
+    c->last_active = loop_now(loop);
+    c->close_task.cb = conn_free;
+    c->close_task.arg = c;
+    if (s != NULL) {
+        c->next = s->conns;
+        c->link = &s->conns;
+        if (c->next != NULL)
+            c->next->link = &c->next;
+        s->conns = c;
+    }
+    return c;
+}
+
+static void conn_drop_fd(struct conn *c)
+{
+    if (c->fd == -1)
+        return;
+    loop_unwatch(c->loop, c->fd);
+    close(c->fd);
+    c->fd = -1;
+    c->events = 0;
+}
+
+/* Closes now; on_close, which tells error, comes at the iteration's end. */
+static void conn_fail(struct conn *c, int error)
+{
+    if (c->closed)
+        return;
+    c->closed = true;
+    c->error = error;
+    conn_drop_fd(c);
+    loop_timer_stop(c->loop, c->timer);
+    sock_free_addrs(c->addrs);
+    free(c->out);
+    loop_defer(c->loop, &c->close_task);
+}
+
+void conn_destroy(struct conn *c)
+{
+    conn_fail(c, 0);
+}
+
+static void conn_ready(struct loop *loop, int fd, int events, void *arg);
+
+/* After anything has changed: sends FIN when it is due, closes when both ends
+   have ended, and tells the loop what c waits for now. */
+static void conn_settle(struct conn *c)
+{
+    bool sends = c->connecting || c->out != NULL;
+    int events = 0;
+
+    if (c->closed || c->in_event)
+        return;
+    if (c->ended && !sends) {
+        if (c->eof) {
+            conn_destroy(c);
+            return;
+        }
+        if (!c->fin_sent)
+            shutdown(c->fd, SHUT_WR);
+        c->fin_sent = true;
+    }
+    if (!c->paused && !c->eof && !c->connecting)
+        events |= LOOP_READ;
+    if (sends)
+        events |= LOOP_WRITE;
+    if (events == c->events)
+        return;
+    if (loop_watch(c->loop, c->fd, events, conn_ready, c) == -1)
+        conn_fail(c, errno);
+    c->events = events;
+}
+
+/* Connections: data */
+
+/* True if read or write only has nothing to do yet. */
+static bool is_passing(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+static void conn_read(struct conn *c)
+{
+    ssize_t n = read(c->fd, read_buf, sizeof(read_buf));
+
+    if (n == -1) {
+        if (!is_passing(errno))
+            conn_fail(c, errno);
+        return;
+    }
+    c->last_active = loop_now(c->loop);
+    if (n == 0) {
+        c->eof = true;
+        if (c->on->on_end == NULL)
+            conn_end(c);
+        else if (!c->discards)
+            c->on->on_end(c, c->arg);
+    } else if (c->on->on_data != NULL && !c->discards) {
+        c->on->on_data(c, read_buf, n, c->arg);
+    }
+}
+
+/* Writes what the kernel takes. Returns how much that is; the connection is
+   closed if it was an error. */
+static size_t conn_send(struct conn *c, const char *data, size_t n)
+{
+    ssize_t sent = write(c->fd, data, n);
+
+    if (sent == -1) {
+        if (!is_passing(errno))
+            conn_fail(c, errno);
+        return 0;
+    }
+    c->last_active = loop_now(c->loop);
+    return sent;
+}
+
+/* Sends from the queue; when it is empty, its memory goes. */
+static void conn_flush(struct conn *c)
+{
+    c->out_start +=
+        conn_send(c, c->out + c->out_start, c->out_end - c->out_start);
+    if (c->closed || c->out_start < c->out_end)
+        return;
+    free(c->out);
+    c->out = NULL;
+    c->out_start = c->out_end = c->out_size = 0;
+    if (c->wants_drain && !c->ended) {
+        c->wants_drain = false;
+        if (c->on->on_drain != NULL)
+            c->on->on_drain(c, c->arg);
+    }
+}
+
+/* Appends to the queue. Returns 0, or -1: ENOMEM. */
+static int conn_queue(struct conn *c, const char *data, size_t n)
+{
+    size_t waiting = c->out_end - c->out_start;
+
+    if (c->out_end + n > c->out_size) {
+        size_t size = waiting + n > 2 * waiting ? waiting + n : 2 * waiting;
+        char *out = malloc(size);
+        if (out == NULL)
+            return -1;
+        if (waiting > 0)
+            memcpy(out, c->out + c->out_start, waiting);
+        free(c->out);
+        c->out = out;
+        c->out_start = 0;
+        c->out_end = waiting;
+        c->out_size = size;
+    }
+    memcpy(c->out + c->out_end, data, n);
+    c->out_end += n;
+    return 0;
+}
+
+bool conn_write(struct conn *c, const void *data, size_t n)
+{
+    size_t sent = 0;
+
+    if (c->closed || c->ended)
+        return false;
+    if (c->out == NULL && !c->connecting && n > 0)
+        sent = conn_send(c, data, n);
+    if (sent == n)
+        return true;
+    if (c->closed)
+        return false;
+    if (conn_queue(c, (const char *)data + sent, n - sent) == -1) {
+        conn_fail(c, errno);
+        return false;
+    }
+    conn_settle(c);
+    if (c->out_end - c->out_start >= CONN_HIGH_WATER)
+        c->wants_drain = true;
+    return !c->wants_drain;
+}
+
+/* Connections: the rest of what a program calls */
+
+void conn_set_arg(struct conn *c, void *arg)
+{
+    c->arg = arg;
+}
+
+void conn_end(struct conn *c)
+{
+    c->ended = true;
+    conn_settle(c);
+}
+
+void conn_pause(struct conn *c)
+{
+    c->paused = !c->discards;
+    conn_settle(c);
+}
+
+void conn_resume(struct conn *c)
+{
+    c->paused = false;
+    conn_settle(c);
+}
+
+static void conn_too_late(struct loop *loop, void *arg)
+{
+    (void)loop;
+    conn_destroy(arg);
+}
+
+void conn_close(struct conn *c, int grace_ms)
+{
+    if (c->closed || c->discards)
+        return;
+    c->discards = true;
+    c->paused = false;
+    loop_timer_stop(c->loop, c->timer);
+    c->timer = loop_timer_start(c->loop, grace_ms, 0, conn_too_late, c);
+    if (c->timer == -1)
+        conn_destroy(c);
+    conn_end(c);
+}
+
+/* Re-arms itself for what is left since the last activity, so that sending
+   and receiving need not touch the timer. */
+static void conn_idle(struct loop *loop, void *arg)
+{
+    struct conn *c = arg;
+    int64_t left = c->last_active + c->timeout_ms - loop_now(loop);
+    bool timed_out = left <= 0;
+
+    if (timed_out) {
+        c->last_active = loop_now(loop);
+        left = c->timeout_ms;
+    }
+    /* Cannot fail: the timer that has just fired left its place. */
+    c->timer = loop_timer_start(loop, left, 0, conn_idle, c);
+    if (timed_out && c->on->on_timeout != NULL)
+        c->on->on_timeout(c, c->arg);
+}
+
+int conn_set_timeout(struct conn *c, int ms)
+{
+    if (c->closed || c->discards)
+        return 0;
+    int64_t timer = 0;
+    if (ms > 0)
+        timer = loop_timer_start(c->loop, ms, 0, conn_idle, c);
+    if (timer == -1)
+        return -1;
+    loop_timer_stop(c->loop, c->timer);
+    c->timer = timer;
+    c->timeout_ms = ms;
+    c->last_active = loop_now(c->loop);
+    return 0;
+}
+
+/* Connecting */
+
+/* Starts with the next address, or closes with the last one's error. */
+static void conn_try_next(struct conn *c, int error)
+{
+    while (c->addrs_left != NULL) {
+        struct addrinfo *ai = c->addrs_left;
+
+        c->addrs_left = ai->ai_next;
+        conn_drop_fd(c);
+        c->fd = sock_open(ai);
+        if (c->fd != -1 &&
+            (connect(c->fd, ai->ai_addr, ai->ai_addrlen) == 0 ||
+             errno == EINPROGRESS))
+            return;
+        error = errno;
+    }
+    conn_fail(c, error);
+}
+
+/* The socket has become writable: connect(2) is done, well or not. */
+static void conn_connected(struct conn *c)
+{
+    struct sockaddr_storage peer;
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (error != 0) {
+        conn_try_next(c, error);
+        return;
+    }
+    len = sizeof(peer);
+    if (getpeername(c->fd, (struct sockaddr *)&peer, &len) == -1)
+        return; /* neither connected nor refused yet */
+    c->connecting = false;
+    sock_free_addrs(c->addrs);
+    c->addrs = NULL;
+    c->last_active = loop_now(c->loop);
+    if (c->on->on_connect != NULL)
+        c->on->on_connect(c, c->arg);
+}
+
+struct conn *conn_connect(struct loop *loop, const char *host,
+                          const char *port, const struct conn_handlers *on,
+                          void *arg)
+{
+    struct conn *c = conn_new(loop, NULL, -1, on, arg);
+
+    if (c == NULL)
+        return NULL;
+    c->connecting = true;
+    c->addrs = sock_resolve(host, port);
+    c->addrs_left = c->addrs;
+    conn_try_next(c, errno);
+    conn_settle(c);
+    return c;
+}
+
+/* What the loop calls for every connection. One read and one write at most,
+   so that nobody keeps the others waiting. */
+static void conn_ready(struct loop *loop, int fd, int events, void *arg)
+{
+    struct conn *c = arg;
+
+    (void)loop;
+    (void)fd;
+    c->in_event = true;
+    if (c->connecting)
+        conn_connected(c);
+    else if (events & LOOP_WRITE)
+        conn_flush(c);
+    if (events & LOOP_READ && !c->closed && !c->paused)
+        conn_read(c);
+    c->in_event = false;
+    conn_settle(c);
+}
+
+/* Servers */
+
+struct server *server_listen(const char *host, const char *port,
+                             const struct conn_handlers *on, void *arg)
+{
+    struct addrinfo *list = sock_resolve(host, port);
+    struct server *s = NULL;
+    int fd = -1;
+
+    if (list != NULL)
+        s = calloc(1, sizeof(*s));
+    if (s != NULL)
+        fd = sock_listen(list);
+    if (fd == -1) {
+        int saved_errno = errno;
+        sock_free_addrs(list);
+        free(s);
+        errno = saved_errno;
+        return NULL;
+    }
+    sock_free_addrs(list);
+    s->on = on;
+    s->arg = arg;
+    s->fd = fd;
+    s->opener = getpid();
+    return s;
+}
+
+int server_port(const struct server *s)
+{
+    return sock_port(s->fd);
+}
+
+/* Out of descriptors or the like: the listening socket stays ready, so do not
+   look at it for a while. */
+static void server_pause(struct server *s, int error)
+{
+    int64_t timer = loop_timer_start(s->loop, ACCEPT_PAUSE_MS, 0,
+                                     server_resume, s);
+
+    if (timer > 0) {
+        s->pause_timer = timer;
+        loop_unwatch(s->loop, s->fd);
+    }
+    if (s->on->on_accept_error != NULL)
+        s->on->on_accept_error(error, s->arg);
+}
+
+static void server_ready(struct loop *loop, int fd, int events, void *arg)
+{
+    struct server *s = arg;
+
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN && !s->closed; i++) {
+        int conn_fd = sock_accept(fd);
+        if (conn_fd == -1) {
+            if (!is_passing(errno))
+                server_pause(s, errno);
+            return;
+        }
+        struct conn *c = conn_new(loop, s, conn_fd, s->on, s->arg);
+        if (c == NULL) {
+            close(conn_fd);
+            server_pause(s, ENOMEM);
+            return;
+        }
+        conn_settle(c);
+        if (!c->closed && s->on->on_connect != NULL)
+            s->on->on_connect(c, c->arg);
+    }
+}
+
+int server_start(struct server *s, struct loop *loop)
+{
+    s->loop = loop;
+    return loop_watch(loop, s->fd, LOOP_READ, server_ready, s);
+}
+
+static void server_resume(struct loop *loop, void *arg)
+{
+    struct server *s = arg;
+
+    loop_timer_stop(loop, s->pause_timer);
+    s->pause_timer = 0;
+    if (server_start(s, loop) == -1)
+        server_pause(s, errno);
+}
+
+static void server_free(struct loop *loop, void *arg)
+{
+    (void)loop;
+    free(arg);
+}
+
+void server_close(struct server *s, int grace_ms)
+{
+    s->closed = true;
+    if (s->loop != NULL) {
+        loop_timer_stop(s->loop, s->pause_timer);
+        loop_unwatch(s->loop, s->fd);
+    }
+    s->pause_timer = 0;
+    if (s->opener == getpid())
+        sock_unlink(s->fd);
+    close(s->fd);
+    for (struct conn *c = s->conns; c != NULL; c = c->next)
+        conn_close(c, grace_ms);
+    s->free_task.cb = server_free;
+    s->free_task.arg = s;
+    if (s->loop == NULL)
+        free(s);
+    else if (s->conns == NULL)
+        loop_defer(s->loop, &s->free_task);
+}

@@ -1,0 +1,40 @@
+/*
+ * sock.h -- names, addresses and sockets: what net.c asks the kernel for
+ *
+ * All sockets are non-blocking and close on exec. Functions return -1 or NULL
+ * with errno set, in the terms of sock_strerror.
+ */
+#ifndef SOCK_H
+#define SOCK_H
+
+#include <netdb.h>
+
+/* As strerror(3), and knows the errors of getaddrinfo(3), too. */
+const char *sock_strerror(int error);
+
+/*
+ * All stream addresses of host and port, to be freed with sock_free_addrs. A
+ * host with a '/' in it is the path of a Unix-domain socket, see unix(7).
+ */
+struct addrinfo *sock_resolve(const char *host, const char *port);
+
+/* NULL is allowed. */
+void sock_free_addrs(struct addrinfo *list);
+
+/* An unbound socket for this address. */
+int sock_open(const struct addrinfo *ai);
+
+/* A listening socket on the first address of the list that works. Replaces
+   a dead server's socket file, but no other file: EADDRINUSE. */
+int sock_listen(const struct addrinfo *list);
+
+/* accept(2): EAGAIN if nobody waits. */
+int sock_accept(int listen_fd);
+
+/* The local port; 0 if it has none. */
+int sock_port(int fd);
+
+/* Removes the file of a Unix-domain socket; no effect on others. */
+void sock_unlink(int listen_fd);
+
+#endif
