@@ -29,7 +29,7 @@ struct conn {
 
 static struct conn **conns;
 static struct pollfd *fds; /* the listening socket's, then one for each */
-static int n_conns;
+static int n_conns, max_conns; /* there are, and there is room for */
 
 static void die(const char *what)
 {
@@ -174,9 +174,10 @@ static bool conn_readable(struct conn *c)
     return conn_writable(c);
 }
 
-/* Makes both arrays fit n connections. False: errno says why not. */
-static bool make_room(int n)
+/* Makes room for more connections. False: errno says why not. */
+static bool grow(void)
 {
+    int n = max_conns * 2 + 64;
     struct conn **more_conns = realloc(conns, n * sizeof(*conns));
     if (more_conns == NULL)
         return false;
@@ -185,6 +186,7 @@ static bool make_room(int n)
     if (more_fds == NULL)
         return false;
     fds = more_fds;
+    max_conns = n;
     return true;
 }
 
@@ -199,7 +201,7 @@ static bool conn_add(int listen_fd)
         report("accept");
         return false;
     }
-    if (make_room(n_conns + 1)) {
+    if (n_conns < max_conns || grow()) {
         conns[n_conns++] = c;
     } else {
         report("realloc");
@@ -237,7 +239,7 @@ int main(int argc, char *argv[])
     int listen_fd = listen_on(host, port);
     if (set_nonblocking(listen_fd) == -1)
         die("fcntl");
-    if (!make_room(1))
+    if (!grow())
         die("realloc");
     announce(listen_fd, host);
 
