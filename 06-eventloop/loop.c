@@ -12,27 +12,18 @@
 
 #include "loop.h"
 #include "poller.h"
+#include "timers.h"
 
 #define MAX_EVENTS 128 /* handled in an iteration */
 #define MAX_SIGNAL 64
 #define FIRST_SIZE 16
-#define SLOT_BITS 24 /* of a timer's id: its slot; the rest counts up */
-#define LONGEST_MS (INT64_MAX / 4)
+#define LONGEST_MS (INT64_MAX / 4) /* 70 million years: no overflow */
 
 struct watcher {
     loop_fd_cb *cb;
     void *arg;
     uint32_t generation; /* counts the times that this fd was unwatched */
     int events;
-};
-
-struct timer {
-    int64_t id; /* 0 in a free slot */
-    int64_t when;
-    int64_t repeat;
-    loop_cb *cb;
-    void *arg;
-    int place; /* in the heap */
 };
 
 struct signal_watcher {
@@ -52,13 +43,7 @@ struct loop {
     int n_watched; /* those with events */
     struct poller_event events[MAX_EVENTS];
 
-    /* heap[0] up to heap[n_timers - 1] are slots of timers, the next to
-       expire first; behind them come the free slots. */
-    struct timer *timers;
-    int *heap;
-    int n_timers;
-    int timers_size;
-    int64_t n_started;
+    struct timers timers;
 
     struct signal_watcher signals[MAX_SIGNAL + 1];
     int signal_pipe[2]; /* made for the first signal, else -1 */
@@ -109,8 +94,7 @@ void loop_free(struct loop *loop)
     }
     poller_free(loop->poller);
     free(loop->watchers);
-    free(loop->timers);
-    free(loop->heap);
+    timers_free(&loop->timers);
     free(loop);
 }
 
@@ -169,111 +153,27 @@ void loop_unwatch(struct loop *loop, int fd)
     loop->watchers[fd].generation++;
 }
 
-/* Timers: a binary heap */
+/* Timers */
 
-static bool timer_before(const struct timer *a, const struct timer *b)
+static int64_t clamp_ms(int64_t ms)
 {
-    return a->when < b->when || (a->when == b->when && a->id < b->id);
-}
-
-static void heap_set(struct loop *loop, int place, int slot)
-{
-    loop->heap[place] = slot;
-    loop->timers[slot].place = place;
-}
-
-/* Moves the timer at place up or down to where it belongs. */
-static void heap_fix(struct loop *loop, int place)
-{
-    int slot = loop->heap[place];
-    const struct timer *t = &loop->timers[slot];
-
-    while (place > 0) {
-        int parent = (place - 1) / 2;
-        if (!timer_before(t, &loop->timers[loop->heap[parent]]))
-            break;
-        heap_set(loop, place, loop->heap[parent]);
-        place = parent;
-    }
-    for (;;) {
-        int child = 2 * place + 1;
-        if (child + 1 < loop->n_timers &&
-            timer_before(&loop->timers[loop->heap[child + 1]],
-                         &loop->timers[loop->heap[child]]))
-            child++;
-        if (child >= loop->n_timers ||
-            !timer_before(&loop->timers[loop->heap[child]], t))
-            break;
-        heap_set(loop, place, loop->heap[child]);
-        place = child;
-    }
-    heap_set(loop, place, slot);
-}
-
-static int timers_grow(struct loop *loop)
-{
-    int size = loop->timers_size > 0 ? loop->timers_size * 2 : FIRST_SIZE;
-
-    if (size > 1 << SLOT_BITS) {
-        errno = ENOMEM;
-        return -1;
-    }
-    struct timer *timers = realloc(loop->timers, size * sizeof(*timers));
-    if (timers == NULL)
-        return -1;
-    loop->timers = timers;
-    int *heap = realloc(loop->heap, size * sizeof(*heap));
-    if (heap == NULL)
-        return -1;
-    loop->heap = heap;
-    for (int slot = loop->timers_size; slot < size; slot++) {
-        heap[slot] = slot;
-        timers[slot].id = 0;
-    }
-    loop->timers_size = size;
-    return 0;
+    if (ms < 0)
+        return 0;
+    return ms < LONGEST_MS ? ms : LONGEST_MS;
 }
 
 int64_t loop_timer_start(struct loop *loop, int64_t after_ms,
                          int64_t repeat_ms, loop_cb *cb, void *arg)
 {
-    if (loop->n_timers == loop->timers_size && timers_grow(loop) == -1)
-        return -1;
-    if (after_ms < 0)
-        after_ms = 0;
-    if (after_ms > LONGEST_MS)
-        after_ms = LONGEST_MS;
-    if (repeat_ms > LONGEST_MS)
-        repeat_ms = LONGEST_MS;
-    int place = loop->n_timers++;
-    int slot = loop->heap[place];
-    int64_t id = ++loop->n_started << SLOT_BITS | slot;
-
     /* + 1: the clock has been rounded down, and a timer is never early. */
-    loop->timers[slot] = (struct timer){.id = id,
-                                        .when = clock_ms() + 1 + after_ms,
-                                        .repeat = repeat_ms,
-                                        .cb = cb,
-                                        .arg = arg,
-                                        .place = place};
-    heap_fix(loop, place);
-    return id;
+    int64_t when = clock_ms() + 1 + clamp_ms(after_ms);
+
+    return timers_add(&loop->timers, when, clamp_ms(repeat_ms), cb, arg);
 }
 
 void loop_timer_stop(struct loop *loop, int64_t id)
 {
-    int slot = id & ((1 << SLOT_BITS) - 1);
-
-    if (id <= 0 || slot >= loop->timers_size || loop->timers[slot].id != id)
-        return;
-    int place = loop->timers[slot].place;
-    int last = --loop->n_timers;
-
-    loop->timers[slot].id = 0;
-    heap_set(loop, place, loop->heap[last]);
-    heap_set(loop, last, slot);
-    if (place < last)
-        heap_fix(loop, place);
+    timers_remove(&loop->timers, id);
 }
 
 /* Signals */
@@ -369,30 +269,17 @@ static bool loop_alive(const struct loop *loop)
 {
     int own = loop->signal_pipe[0] != -1;
 
-    return loop->n_watched > own || loop->n_timers > 0 || loop->tasks != NULL;
+    return loop->n_watched > own || loop->timers.n > 0 || loop->tasks != NULL;
 }
 
 static void run_timers(struct loop *loop)
 {
-    int64_t newest = loop->n_started;
+    int64_t newest = loop->timers.n_added;
+    loop_cb *cb;
+    void *arg;
 
-    while (loop->n_timers > 0) {
-        struct timer *t = &loop->timers[loop->heap[0]];
-        if (t->when > loop->now || t->id >> SLOT_BITS > newest)
-            break;
-        loop_cb *cb = t->cb;
-        void *arg = t->arg;
-
-        if (t->repeat > 0) {
-            t->when += t->repeat;
-            if (t->when <= loop->now)
-                t->when = loop->now + t->repeat;
-            heap_fix(loop, 0);
-        } else {
-            loop_timer_stop(loop, t->id);
-        }
+    while (timers_take(&loop->timers, loop->now, newest, &cb, &arg))
         cb(loop, arg);
-    }
 }
 
 /* How long the poller may wait: -1 without limit. */
@@ -400,9 +287,9 @@ static int wait_ms(const struct loop *loop)
 {
     if (loop->stopped || loop->tasks != NULL || !loop_alive(loop))
         return 0;
-    if (loop->n_timers == 0)
+    if (loop->timers.n == 0)
         return -1;
-    int64_t ms = loop->timers[loop->heap[0]].when - clock_ms();
+    int64_t ms = timers_next(&loop->timers) - clock_ms();
 
     if (ms < 0)
         return 0;

@@ -25,7 +25,6 @@ struct conn {
     char *out; /* waits to be sent: out[out_start] up to out[out_end - 1] */
     size_t out_start;
     size_t out_end;
-    size_t out_size;
     int64_t last_active;
     int64_t timer;
     struct loop_task close_task;
@@ -60,11 +59,6 @@ struct server {
 static _Thread_local char read_buf[CONN_MAX_DATA];
 
 static void server_resume(struct loop *loop, void *arg);
-
-const char *net_strerror(int error)
-{
-    return sock_strerror(error);
-}
 
 /* Connections: their life */
 
@@ -226,7 +220,7 @@ static void conn_flush(struct conn *c)
         return;
     free(c->out);
     c->out = NULL;
-    c->out_start = c->out_end = c->out_size = 0;
+    c->out_start = c->out_end = 0;
     if (c->wants_drain && !c->ended) {
         c->wants_drain = false;
         if (c->on->on_drain != NULL)
@@ -237,22 +231,15 @@ static void conn_flush(struct conn *c)
 /* Appends to the queue. Returns 0, or -1: ENOMEM. */
 static int conn_queue(struct conn *c, const char *data, size_t n)
 {
-    size_t waiting = c->out_end - c->out_start;
-
-    if (c->out_end + n > c->out_size) {
-        size_t size = waiting + n > 2 * waiting ? waiting + n : 2 * waiting;
-        char *out = malloc(size);
-        if (out == NULL)
-            return -1;
-        if (waiting > 0)
-            memcpy(out, c->out + c->out_start, waiting);
-        free(c->out);
-        c->out = out;
-        c->out_start = 0;
-        c->out_end = waiting;
-        c->out_size = size;
-    }
-    memcpy(c->out + c->out_end, data, n);
+    if (c->out_start > 0)
+        memmove(c->out, c->out + c->out_start, c->out_end - c->out_start);
+    c->out_end -= c->out_start;
+    c->out_start = 0;
+    char *out = realloc(c->out, c->out_end + n);
+    if (out == NULL)
+        return -1;
+    memcpy(out + c->out_end, data, n);
+    c->out = out;
     c->out_end += n;
     return 0;
 }

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net.h"
 #include "sock.h"
 
 #define GAI_ERRORS 10000 /* errors from here on are getaddrinfo's */
@@ -28,7 +29,7 @@ union address {
     struct sockaddr_un un;
 };
 
-const char *sock_strerror(int error)
+const char *net_strerror(int error)
 {
     if (error < GAI_ERRORS)
         return strerror(error);

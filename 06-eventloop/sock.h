@@ -1,16 +1,13 @@
 /*
  * sock.h -- names, addresses and sockets: what net.c asks the kernel for
  *
- * All sockets are non-blocking and close on exec. Functions return -1 or NULL
- * with errno set, in the terms of sock_strerror.
+ * Only net.c uses this. All sockets are non-blocking and close on exec.
+ * Functions return -1 or NULL with errno set, see net_strerror.
  */
 #ifndef SOCK_H
 #define SOCK_H
 
 #include <netdb.h>
-
-/* As strerror(3), and knows the errors of getaddrinfo(3), too. */
-const char *sock_strerror(int error);
 
 /*
  * All stream addresses of host and port, to be freed with sock_free_addrs. A
