@@ -444,7 +444,8 @@ static void run_for(double duration)
     last_answer = began;
     for (long i = 0; i < n_active; i++) {
         if (connections && conn_done(&conns[i])) {
-            conn_close(&conns[i]);
+            if (conns[i].fd != -1)
+                conn_close(&conns[i]);
             conn_open(&conns[i]);
         } else if (!connections) {
             conns[i].limit = UINT64_MAX;
@@ -471,10 +472,12 @@ static void open_all(void)
         if (opened < n_active + n_idle && open < SETUP_MAX) {
             struct conn *c = &conns[opened];
             c->base = opened * 7919u % PERIOD;
+            c->fd = -1;
             c->sent_at = calloc(depth, sizeof(*c->sent_at));
             if (c->sent_at == NULL)
                 die("calloc");
-            conn_open(c);
+            if (!connections || opened >= n_active)
+                conn_open(c);
             opened++;
             open += !conn_done(c);
             continue;
