@@ -92,8 +92,7 @@ refuses()
     peer_start peers echo:10 wait close
     peers=$LAST_PID
     peer_rests peers '1 waiting*'
-    kill -KILL "$SERVER_PID"
-    end_of "$SERVER_PID"
+    kill_server
     LISTEN_PORT=$PORT server_start ||
         because 01 "it starts: the port is free" "see above" \
             "no SO_REUSEADDR, or a child that keeps the listening socket"

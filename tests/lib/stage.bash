@@ -245,12 +245,26 @@ server_spoke_or_ended()
     server_spoke || ! alive "$SERVER_PID"
 }
 
+# state_of PID: sets STATE to the letter by which ps tells of it: R or S runs
+# or waits, T is stopped, Z a zombie. Fails if there is no such process.
+state_of()
+{
+    local stat
+
+    if [ -r /proc/self/stat ]; then
+        read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+        # The name, in parentheses, may hold blanks.
+        STATE=${stat##*) }
+    else
+        STATE=$(ps -o stat= -p "$1") || return 1
+    fi
+    STATE=${STATE:0:1}
+}
+
 # alive PID: true while it runs (a zombie does not).
 alive()
 {
-    local state
-
-    state=$(ps -o stat= -p "$1") && [ -n "$state" ] && [[ $state != Z* ]]
+    state_of "$1" && [ "$STATE" != Z ]
 }
 
 # end_of PID [SECONDS]: waits until a started process has ended, at most
@@ -262,7 +276,15 @@ end_of()
         return 1
     fi
     STATUS=0
-    wait "$1" || STATUS=$?
+    # The shell tells of a job that a signal has ended.
+    wait "$1" 2>/dev/null || STATUS=$?
+}
+
+# kill_server: ends it at once, but not its children.
+kill_server()
+{
+    kill -KILL "$SERVER_PID"
+    end_of "$SERVER_PID"
 }
 
 not()
@@ -331,7 +353,7 @@ stop()
 
 stopped()
 {
-    [[ $(ps -o stat= -p "$1") == T* ]]
+    state_of "$1" && [ "$STATE" = T ]
 }
 
 resume()

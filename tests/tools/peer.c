@@ -30,10 +30,10 @@
  *          -l    lost connections are no failure, only counted
  *          -b N  receive buffer of N bytes, and small reads: a slow reader
  *
- * On stdout a line whenever it has come to rest, such as
- *     100 waiting, 0 busy, 0 done, 0 lost, 512 sent, 512 received
- * (bytes of all connections), and at the end the round trips' times. Exit
- * status: 0, if every connection has run its script and all bytes were right.
+ * On stdout a line whenever it has come to rest, and every half second, such
+ * as 100 waiting, 0 busy, 0 done, 0 lost, 512 sent, 512 received (bytes of all
+ * connections), and at the end the round trips' times. Exit status: 0, if
+ * every connection has run its script and all bytes were right.
  */
 #include "peer.h"
 
@@ -50,6 +50,7 @@
 
 #define WINDOW 512 /* connections that are busy at once */
 #define QUIET_MS 30 /* nothing has happened for so long: tell the state */
+#define TELL_MS 500
 #define STALLED_MS 500
 #define PING_BYTES 64
 
@@ -508,9 +509,12 @@ int main(int argc, char *argv[])
     if (err != 0)
         die("%s: %s", argv[1], gai_strerror(err));
 
+    int64_t told_us = now_us();
     while (count(PEER_BUSY) + count(PEER_WAITING) > 0) {
-        if (!poll_peers(list))
+        if (!poll_peers(list) || now_us() > told_us + TELL_MS * 1000) {
             tell_state();
+            told_us = now_us();
+        }
         if (now_us() > deadline_us) {
             tell_state();
             die("out of time: %d waiting, %d busy, %d done, %d lost",
