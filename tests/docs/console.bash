@@ -15,7 +15,7 @@ built_copy()
     else
         tar -cf - --exclude=./.build . | tar -xf - -C "$built"
     fi
-    clean_env make -C "$built" >"$scratch/make" 2>&1 &&
+    clean_env make -j 4 -C "$built" >"$scratch/make" 2>&1 &&
         touch "$built.made" && return
     cat "$scratch/make" >&2
     bad "$built" "make fails there"
@@ -25,7 +25,8 @@ built_copy()
 # Runs a command as a reader's shell would, not as a test's.
 clean_env()
 {
-    env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u STAGE -u SERVER -u CLIENT \
+    # shellcheck disable=SC2046 # a word for each
+    env $(env | sed -n 's/^\(BATS_[A-Z_]*\)=.*/-u \1/p') -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u STAGE -u SERVER -u CLIENT \
         -u STAGES_DIR -u LIKE LC_ALL=C TERM=dumb PAGER=cat COLUMNS=80 "$@"
 }
 
@@ -86,8 +87,8 @@ check_console()
         'no run: '?*) continue ;;
         run | 'run: '*) ;;
         *)
-            bad "$file:$line" \
-                "a console block with neither 'run' nor 'no run: WHY'"
+            bad "$file:$line" "a console block with neither 'run' nor" \
+                "'no run: WHY'"
             continue
             ;;
         esac

@@ -73,6 +73,8 @@ line ~ /^[ \t]*(typedef )?enum/ { in_enum = 1 }
         } else if (in_enum && name ~ /^[A-Z]/ && rest ~ /^ *(,|=|}|$)/ &&
                    before !~ /=/) {
             own[name] = 1
+        } else if (!called && before ~ /[a-z]+_[a-z]+ \*+$/) {
+            own[name] = 1 # a callback, perhaps
         } else if (called && !member) {
             seen["call " name] = name
         }

@@ -32,14 +32,17 @@ has_target()
     return 1
 }
 
+make_command='^[[:space:]]*([A-Z_]+=[^[:space:]]* +)*make([[:space:]]|$)'
+own_name='^(conn|loop|net|poller|server|flow|sock|timers|workers)_[a-z_]+'
+
 # Looks at the make commands in a line of shell.
 check_make()
 {
     local at=$1 part word dir args
 
+    [[ $2 == *make* ]] || return 0
     while IFS= read -r part; do
-        [[ $part =~ ^[[:space:]]*([A-Z_]+=[^[:space:]]*[[:space:]]+)*make([[:space:]]|$) ]] ||
-            continue
+        [[ $part =~ $make_command ]] || continue
         part=${part#"${BASH_REMATCH[0]}"}
         dir=.
         # Values in quotes may hold blanks; they name no target.
@@ -82,7 +85,10 @@ check_path()
     *) return ;;
     esac
     count=$((count + 1))
-    glob=$(sed -E 's/(^|[^A-Za-z_])(NAME|NN|STAGE|N|FILE)([^A-Za-z_]|$)/\1*\3/g' <<<"$path")
+    glob=$path
+    [[ $path != *[A-Z]* ]] || glob=$(sed -E '
+        s/(^|[^A-Za-z_])(NAME|NN|STAGE|N|FILE)([^A-Za-z_]|$)/\1*\3/g
+        ' <<<"$path")
     # A program that make builds stands beside its source; a chapter's name
     # is written without its folder or ending in places.
     compgen -G "$glob" >/dev/null || [ -e "$path.c" ] ||
@@ -96,12 +102,23 @@ check_names()
     local file=$1 n line lang note text word
 
     cat 0*/*.[ch] >"$scratch/sources" 2>/dev/null
+    # Code that is only indented.
+    while IFS=$'\t' read -r line text; do
+        check_make "$file:$line" "$text"
+    done < <(awk -f "$here/prose.awk" "$file" | awk '
+        /^[^ ]/ { list = /^([-*+]|[0-9]+[.)]) / }
+        /^    / && !list && (code || blank) {
+            print NR "\t" $0
+            code = 1
+            next
+        }
+        { blank = /^ *$/; code = code && blank }')
     while IFS=$'\t' read -r line text; do
         check_make "$file:$line" "$text"
         for word in $text; do
             check_path "$file:$line" "$word"
         done
-        if [[ $text =~ ^(conn|loop|net|poller|server|flow)_[a-z_]+ ]]; then
+        if [[ $text =~ $own_name ]]; then
             word=${BASH_REMATCH[0]}
             count=$((count + 1))
             grep -qw -- "$word" "$scratch/sources" ||

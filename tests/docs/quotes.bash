@@ -62,8 +62,10 @@ check_quotes()
             fi
             ;;
         [ch]:'not in the source: '?* | diff:'not in the source: '?*) ;;
-        [ch]:*) bad "$file:$line" \
-            "a C block with neither 'from FILE' nor 'not in the source: WHY'" ;;
+        [ch]:*)
+            bad "$file:$line" "a C block with neither 'from FILE' nor" \
+                "'not in the source: WHY'"
+            ;;
         diff:*) bad "$file:$line" "a diff block without 'diff A B FILE'" ;;
         esac
     done < <(blocks "$file")
