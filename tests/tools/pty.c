@@ -6,7 +6,7 @@
  * Does what someone at a keyboard does with an echo client: types a line and
  * waits until it has come back, presses Ctrl-Z, says fg, types another line,
  * and presses Ctrl-D.  Ends with the command's exit status, or with 99 and a
- * sentence when an answer has not come within 10 seconds.  The command's
+ * sentence when an answer has not come within 8 seconds.  The command's
  * stderr is ours, its stdin and stdout are the terminal.
  */
 #define _XOPEN_SOURCE 700
@@ -21,7 +21,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define WAIT_MS 10000
+#define WAIT_MS 8000
 #define CTRL_D "\004"
 #define CTRL_Z "\032"
 
