@@ -26,7 +26,8 @@ built_copy()
 clean_env()
 {
     # shellcheck disable=SC2046 # a word for each
-    env $(env | sed -n 's/^\(BATS_[A-Z_]*\)=.*/-u \1/p') -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u STAGE -u SERVER -u CLIENT \
+    env $(env | sed -n 's/^\(BATS_[A-Z_]*\)=.*/-u \1/p') \
+        -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u STAGE -u SERVER -u CLIENT \
         -u STAGES_DIR -u LIKE LC_ALL=C TERM=dumb PAGER=cat COLUMNS=80 "$@"
 }
 

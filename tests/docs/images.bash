@@ -5,7 +5,9 @@
 # Pictures: well-formed, described, legible, and each shown in some chapter.
 check_images()
 {
-    local svg size
+    local svg size name
+
+    cat 0*/*.[ch] >"$scratch/sources"
 
     for svg in docs/img/*; do
         [ -e "$svg" ] || continue
@@ -25,5 +27,12 @@ check_images()
             [ "${size##*[!0-9]}" -ge 13 ] ||
                 bad "$svg" "text of ${size##*[!0-9]} px, less than 13"
         done < <(grep -oE 'font-size[:=]"? *[0-9]+' "$svg")
+        # In monospace: calls and functions, some of them libuv's.
+        while IFS= read -r name; do
+            grep -qw -- "$name" "$scratch/sources" ||
+                bad "$svg" "no stage has a $name"
+        done < <(grep -E '<text class="m' "$svg" | sed 's/<[^>]*>//g' |
+            grep -oE '\b[a-z][a-z0-9]*(_[a-z0-9]+)+' | grep -v '^uv_' |
+            sort -u)
     done
 }
