@@ -1,0 +1,27 @@
+// echo-server -- echo servers written with Node's net module
+//
+// usage: node echo-server.js MODE HOST PORT        (PORT 0: the kernel chooses)
+//
+// plain      the example of every tutorial; write() may queue without end
+// pipe       with backpressure: reads no more while output waits
+// half-open  the same, and answers the peer's FIN by itself
+'use strict';
+const net = require('net');
+
+const [mode, host, port] = process.argv.slice(2);
+
+const modes = {
+    'plain': (socket) => socket.on('data', (data) => socket.write(data)),
+    'pipe': (socket) => socket.pipe(socket),
+    'half-open': (socket) => socket.pipe(socket),
+};
+
+const server = net.createServer({ allowHalfOpen: mode === 'half-open' },
+                                (socket) => {
+    socket.on('error', () => socket.destroy()); // that connection's trouble
+    modes[mode](socket);
+});
+
+server.listen({ port: Number(port), host, backlog: 4096 }, () => {
+    console.log(`Server is listening on ${host}:${server.address().port}`);
+});
