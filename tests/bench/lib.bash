@@ -9,6 +9,7 @@ results=${RESULTS:-$root_dir/.build/bench}
 load=$root_dir/tests/tools/load
 host=127.0.0.1 # not localhost: which address that is differs by machine
 scratch=$(mktemp -d)
+raw=$scratch/raw
 server_pid=
 trap 'stop_server; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
@@ -124,9 +125,105 @@ describe_machine()
 END
 }
 
-# Median, lowest and highest of the numbers on stdin, tab-separated.
-spread()
+
+# System calls per message of the server $3…, by name, with $1 connections, as
+# strace counts them: $2 and 2 × $2 messages on each connection, and then the
+# difference, so that start and end cancel out.
+count_calls()
 {
-    sort -g | awk '{ v[NR] = $1 }
-        END { printf "%s\t%s\t%s\n", v[int((NR + 1) / 2)], v[1], v[NR] }'
+    local active=$1 n=$2 times failed
+    shift 2
+
+    for times in 1 2; do
+        start_server strace -c -f -o "$scratch/calls.$times" "$@" || return 1
+        "$load" -m -a "$active" -n $((n * times)) "$host" "$server_port" \
+            >"$scratch/load.out" 2>&1
+        failed=$?
+        stop_traced
+        [ "$failed" = 0 ] || return 1
+    done
+    awk -v n=$((n * active)) '
+        $1 !~ /^[0-9.]+$/ || $NF == "total" { next }
+        NR == FNR { first[$NF] = $4; next }
+        ($4 - first[$NF]) / n > 0.005 {
+            printf "%s%s=%.2f", sep, $NF, ($4 - first[$NF]) / n
+            sep = ","
+        }' "$scratch/calls.1" "$scratch/calls.2"
+}
+
+# The same for user-space instructions, as callgrind counts them: one number.
+count_instructions()
+{
+    local active=$1 n=$2 times totals=() log
+    shift 2
+
+    for times in 1 2; do
+        log=$scratch/callgrind.$times
+        start_server valgrind --tool=callgrind --callgrind-out-file="$log" \
+            "$@" || return 1
+        "$load" -m -a "$active" -n $((n * times)) "$host" "$server_port" \
+            >"$scratch/load.out" 2>&1 || return 1
+        stop_server
+        totals+=("$(sed -n 's/^totals: //p' "$log")")
+    done
+    awk "BEGIN { printf \"%.1f\", (${totals[1]} - ${totals[0]}) / \
+        ($n * $active) }"
+}
+
+# Raw measurements, SWEEP NAME ACTIVE IDLE KEY=VALUE …, to one row for each
+# point: median, lowest and highest of all rounds.
+summarise()
+{
+    awk -v OFS='\t' '
+    function stats(key, name,    n, i, j, t, v) {
+        n = count[key]
+        for (i = 1; i <= n; i++) {
+            v[i] = value[key, i, name]
+            for (j = i; j > 1 && v[j - 1] > v[j]; j--) {
+                t = v[j]; v[j] = v[j - 1]; v[j - 1] = t
+            }
+        }
+        return v[int((n + 1) / 2)] OFS v[1] OFS v[n]
+    }
+    function one(key, name)
+    {
+        return (key, 1, name) in value ? value[key, 1, name] : "-"
+    }
+    BEGIN {
+        n_names = split("cpu_us rate p50_us p99_us p999_us", names, " ")
+        printf "sweep\tstage\tactive\tidle\trounds\tstatus"
+        for (i = 1; i <= n_names; i++)
+            printf "\t%s\t%s_min\t%s_max", names[i], names[i], names[i]
+        print "\tmax_us\tkib_per_conn\tprocesses\tlimit\tcalls" \
+            "\tinstructions"
+    }
+    {
+        key = $1 OFS $2 OFS $3 OFS $4
+        if (!(key in count))
+            order[++n_keys] = key
+        i = ++count[key]
+        for (f = 5; f <= NF; f++) {
+            eq = index($f, "=")
+            value[key, i, substr($f, 1, eq - 1)] = substr($f, eq + 1)
+        }
+        kib = value[key, i, "pss_kib"] - value[key, i, "base_kib"]
+        value[key, i, "kib"] = sprintf("%.2f", kib / ($3 + $4))
+    }
+    END {
+        for (k = 1; k <= n_keys; k++) {
+            key = order[k]
+            n = count[key]
+            status = value[key, 1, "status"]
+            line = key OFS n OFS status
+            for (i = 1; i <= n_names; i++)
+                line = line OFS ((key, 1, names[i]) in value ? \
+                                 stats(key, names[i]) : "-" OFS "-" OFS "-")
+            split(stats(key, "max_us"), max, OFS)
+            split(stats(key, "kib"), kibs, OFS)
+            timed = (key, 1, "cpu_us") in value
+            print line, timed ? max[3] : "-", timed ? kibs[1] : "-",
+                one(key, "processes"), one(key, "limit"), one(key, "calls"),
+                one(key, "instructions")
+        }
+    }' "$raw"
 }

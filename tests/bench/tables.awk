@@ -131,18 +131,14 @@ function table_sweep(sweep, head, points,    i, p, n, line, stage, active,
     flush()
 }
 
-function table_stages(    i, key, s, calls)
+function table_stages(    i, key, s)
 {
     row("stage\tcalls for a message\tKiB/conn.\tconn./s\tp50\tp99\tp99.9")
     for (i = 1; i <= n_stages; i++) {
         s = stages[i]
         key = "idle:" s ":1:0"
-        calls = cell[key ":calls"]
-        gsub(/,/, ", ", calls)
-        gsub(/=1\.00/, "", calls)
-        gsub(/=/, " ", calls)
-        row(s "\t" calls "\t" \
-            value(s ~ /^01/ ? key : "idle:" s ":1:900", "kib_per_conn") "\t" \
+        row(s "\t" in_words(cell["look:" s ":1:0:calls"]) "\t" \
+            value("idle:" s ":1:900", "kib_per_conn") "\t" \
             value("connect:" s ":4:0", "rate") "\t" value(key, "p50_us") \
             "\t" value(key, "p99_us") "\t" value(key, "p999_us"))
     }
@@ -152,8 +148,8 @@ function table_stages(    i, key, s, calls)
 function table_peers(    i, p, one, many, floor_one, floor_many, order)
 {
     row("server\t1 conn.: µs\tratio\t50 conn.: µs\tratio\tmessages/s\tp50 µs\tp99 µs")
-    floor_one = cell["peers:bare epoll:1:0:cpu_us"]
-    floor_many = cell["peers:bare epoll:50:0:cpu_us"]
+    floor_one = cell["peers:bare-epoll:1:0:cpu_us"]
+    floor_many = cell["peers:bare-epoll:50:0:cpu_us"]
     for (i = 1; i <= n_peers; i++) {
         one = "peers:" peers[i] ":1:0"
         many = "peers:" peers[i] ":50:0"
@@ -167,13 +163,24 @@ function table_peers(    i, p, one, many, floor_one, floor_many, order)
     flush()
 }
 
+# "read=1.00,write=1.00,poll=0.10" in words.
+function in_words(calls)
+{
+    if (calls == "" || calls == "-")
+        return "-"
+    gsub(/,/, ", ", calls)
+    gsub(/=1\.00/, "", calls)
+    gsub(/=/, " ", calls)
+    return calls
+}
+
 function table_looked(    i, key)
 {
     row("server\tcalls/message, 1 conn.\t50 conn.\tinstructions, 1 conn.\t10 conn.")
     for (i = 1; i <= n_looked; i++) {
         key = "look:" looked[i]
-        row(looked[i] "\t" cell[key ":1:0:calls"] "\t" \
-            cell[key ":50:0:calls"] "\t" \
+        row(looked[i] "\t" in_words(cell[key ":1:0:calls"]) "\t" \
+            in_words(cell[key ":50:0:calls"]) "\t" \
             value(key ":1:0", "instructions") "\t" \
             value(key ":10:0", "instructions"))
     }
@@ -185,6 +192,7 @@ function table_workers(    i, key)
     row("command\tactive\tmessages/s\tµs of CPU a message\tbottleneck")
     for (i = 1; i <= n_workers; i++) {
         key = "workers:" workers[i] ":50:0"
+        sub(/w/, "w ", workers[i])
         row("server " workers[i] "\t50\t" with_spread(key, "rate") "\t" \
             with_spread(key, "cpu_us") "\t" cell[key ":limit"])
     }
