@@ -136,6 +136,16 @@ static void on_parent_gone(struct loop *loop, int fd, int events, void *arg)
     stop(loop);
 }
 
+static void announce(void)
+{
+    if (strchr(options.host, '/') != NULL)
+        printf("Server is listening on %s\n", options.host);
+    else
+        printf("Server is listening on %s:%d\n", options.host,
+               server_port(server));
+    fflush(stdout);
+}
+
 /* What a worker does, which is given stop_fd, and the first process (-1). */
 static int run(int stop_fd, void *arg)
 {
@@ -155,6 +165,8 @@ static int run(int stop_fd, void *arg)
         workers = workers_start(loop, options.n_workers, run, NULL, report);
     if (is_parent ? workers == NULL : server_start(server, loop) == -1)
         die("start");
+    if (stop_fd == -1)
+        announce();
     if (loop_run(loop) == -1)
         die("loop");
     loop_free(loop);
@@ -217,16 +229,6 @@ static void prepare_descriptors(void)
     }
 }
 
-static void announce(void)
-{
-    if (strchr(options.host, '/') != NULL)
-        printf("Server is listening on %s\n", options.host);
-    else
-        printf("Server is listening on %s:%d\n", options.host,
-               server_port(server));
-    fflush(stdout);
-}
-
 int main(int argc, char *argv[])
 {
     prepare_descriptors();
@@ -237,6 +239,5 @@ int main(int argc, char *argv[])
     server = server_listen(options.host, options.port, &echo, NULL);
     if (server == NULL)
         die(options.host);
-    announce();
     return run(-1, NULL);
 }
