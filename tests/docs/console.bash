@@ -2,14 +2,18 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # set in check, which loads this
 
-# A copy of the project as git has it, built, in $built.
+# A copy of the project as git has it, built, in $built. What make has built
+# here already goes along, with its times, so that it need not be built again.
 built_copy()
 {
     built=${DOCS_BUILT:-$scratch/built}
     [ ! -e "$built.made" ] || return 0
     mkdir -p "$built"
     if git rev-parse --git-dir >/dev/null 2>&1; then
-        git ls-files -co --exclude-standard | while IFS= read -r f; do
+        {
+            git ls-files -co --exclude-standard
+            git ls-files -oi --exclude-standard -- '0*' tests/tools
+        } | while IFS= read -r f; do
             [ -e "$f" ] && echo "$f"
         done | tar -cf - -T - | tar -xf - -C "$built"
     else
