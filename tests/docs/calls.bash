@@ -11,15 +11,15 @@ idents()
         xargs awk -f "$here/idents.awk" | sort
 }
 
-# True if a word stands in a chapter's code spans, which are in $scratch.
-in_spans()
+# The names among NEW that are not among WORDS: missing NEW WORDS.
+missing()
 {
-    grep -qE "(^|[^A-Za-z0-9_])$1([^A-Za-z0-9_]|\$)" "$scratch/spans"
+    sort -u "$1" | comm -23 - <(sort -u "$2")
 }
 
 check_calls()
 {
-    local file=$1 i new='' old='' kind name f
+    local file=$1 i new='' old='' name f
 
     for ((i = 0; i < ${#stages[@]}; i++)); do
         [[ $file == */${stages[i]}.md ]] || continue
@@ -27,19 +27,24 @@ check_calls()
         ((i == 0)) || old=${stages[i - 1]}
     done
     [ -n "$new" ] || return 0
-    awk -v spans=1 -f "$here/prose.awk" "$file" | cut -f 2- >"$scratch/spans"
     idents "$new" >"$scratch/new"
     : >"$scratch/old"
     [ -z "$old" ] || idents "$old" >"$scratch/old"
-    while read -r kind name; do
-        count=$((count + 1))
-        if ! in_spans "$name"; then
-            f=$(cd "$new" && grep -lw -- "$name" ./*.[ch] | head -n 1)
-            bad "$file" "\`$name\` is new in $new/${f#./}, and not explained"
-        fi
-        [ "$kind" = const ] || grep -qE "\\b$name\\([1-8]\\)" "$file" ||
-            bad "$file" "no man page for \`$name\`, as accept(2)"
-    done < <(comm -23 "$scratch/new" "$scratch/old")
+    missing "$scratch/new" "$scratch/old" >"$scratch/all"
+    sed 's/.* //' "$scratch/all" >"$scratch/names"
+    sed -n 's/^call //p' "$scratch/all" >"$scratch/calls"
+    count=$((count + $(wc -l <"$scratch/names")))
+    awk -v spans=1 -f "$here/prose.awk" "$file" | cut -f 2- |
+        grep -oE '[A-Za-z_][A-Za-z0-9_]*' >"$scratch/named"
+    grep -oE '[a-z_][a-z0-9_]*\([1-8]\)' "$file" | sed 's/(.*//' \
+        >"$scratch/pages"
+    while IFS= read -r name; do
+        f=$(cd "$new" && grep -lw -- "$name" ./*.[ch] | head -n 1)
+        bad "$file" "\`$name\` is new in $new/${f#./}, and not explained"
+    done < <(missing "$scratch/names" "$scratch/named")
+    while IFS= read -r name; do
+        bad "$file" "no man page for \`$name\`, as accept(2)"
+    done < <(missing "$scratch/calls" "$scratch/pages")
     check_pages "$file"
 }
 
