@@ -1,6 +1,6 @@
 // echo-server -- echo servers written with Node's net module
 //
-// usage: node echo-server.js MODE HOST PORT        (PORT 0: the kernel chooses)
+// usage: node echo-server.js MODE [HOST [PORT]]    (PORT 0: the kernel chooses)
 //
 // plain      the example of every tutorial; write() may queue without end
 // pipe       with backpressure: reads no more while output waits
@@ -8,13 +8,19 @@
 'use strict';
 const net = require('net');
 
-const [mode, host, port] = process.argv.slice(2);
+const [mode, host = 'localhost', port = '8000', ...more] =
+    process.argv.slice(2);
 
 const modes = {
     'plain': (socket) => socket.on('data', (data) => socket.write(data)),
     'pipe': (socket) => socket.pipe(socket),
     'half-open': (socket) => socket.pipe(socket),
 };
+
+if (!(mode in modes) || !/^\d+$/.test(port) || port > 65535 || more.length > 0) {
+    console.error('usage: node echo-server.js MODE [HOST [PORT]]');
+    process.exit(2);
+}
 
 const server = net.createServer({ allowHalfOpen: mode === 'half-open' },
                                 (socket) => {

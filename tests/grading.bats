@@ -1,0 +1,60 @@
+#!/usr/bin/env bats
+# The suite grades servers that nobody here wrote: what it says of two echo
+# servers in Node, one with backpressure and one without.
+
+# Names that lib/stage sets.
+# shellcheck disable=SC2153
+
+load lib/stage
+
+setup()
+{
+    stage_setup
+    need node
+    need_proc # tells how much memory a server holds
+}
+
+teardown()
+{
+    stage_teardown
+}
+
+# grade MODE: runs a part of the suite on Node's echo server in that mode, as
+# `make test SERVER=…` does. Sets STATUS and REPORT_FILE.
+grade()
+{
+    # Nothing of the run that this test is in may reach the other one. Bats
+    # puts a folder before the user's PATH where `bats` means something else.
+    start grade env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
+        TMPDIR="$BATS_TEST_TMPDIR" STAGES_DIR="$STAGES_DIR" \
+        SERVER="node '$TESTS_DIR/interop/echo-server.js' $1" \
+        FILES='echo.bats limits.bats' \
+        FILTER='^(echoes [08N]|answers|after the peer|a peer that never)' \
+        "$TESTS_DIR/run"
+    end_of "$LAST_PID" 120
+    REPORT_FILE=$BATS_TEST_TMPDIR/grade.out
+    cat "$REPORT_FILE" "$BATS_TEST_TMPDIR/grade.err"
+}
+
+# count REGEX: prints how many lines of the report match.
+count()
+{
+    grep -cE "$1" "$REPORT_FILE" || true
+}
+
+@test "grading: Node with pipe(), which has backpressure, passes" {
+    grade pipe
+    [ "$STATUS" -eq 0 ]
+    [ "$(count '^not ok')" -eq 0 ]
+    [ "$(count '^ok .*a peer that never reads costs no memory[^#]*$')" -eq 1 ]
+    [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
+}
+
+@test "grading: Node's plain example fails for want of backpressure, only" {
+    grade plain
+    [ "$STATUS" -eq 1 ]
+    [ "$(count '^not ok')" -eq 1 ]
+    [ "$(count '^not ok .*a peer that never reads costs no memory')" -eq 1 ]
+    [ "$(count '^# likely: .*no backpressure')" -eq 1 ]
+    [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
+}
