@@ -11,6 +11,7 @@ host=127.0.0.1 # not localhost: which address that is differs by machine
 scratch=$(mktemp -d)
 raw=$scratch/raw
 server_pid=
+cpu_note="not pinned"
 trap 'stop_server; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 

@@ -212,6 +212,17 @@ function table_guard(    i, n, part, key)
     flush()
 }
 
+function table_timeline(    i, key)
+{
+    row("stage\tclient 1 waits, ms\tclient 2\tclient 3")
+    for (i = 1; i <= n_timed; i++) {
+        key = "timeline:" timed[i]
+        row(timed[i] "\t" value(key ":1:1", "wait_ms") "\t" \
+            value(key ":2:1", "wait_ms") "\t" value(key ":3:1", "wait_ms"))
+    }
+    flush()
+}
+
 function table_machine(    i)
 {
     row("what\tmeasured on")
@@ -266,6 +277,8 @@ $1 == "sweep" {
         looked[++n_looked] = $2
     if ($1 == "workers" && !seen[$1, $2]++)
         workers[++n_workers] = $2
+    if ($1 == "timeline" && !seen[$1, $2]++)
+        timed[++n_timed] = $2
     if ($1 == "guard")
         guards[++n_guards] = $2 ":" $3 ":" $4
 }
@@ -301,5 +314,7 @@ END {
         table_workers()
     if (what == "guard")
         table_guard()
+    if (what == "timeline")
+        table_timeline()
     exit status
 }
