@@ -26,6 +26,33 @@ diff-%:
 trace-%: all
 	@tests/trace $*
 
+lab-%: tools
+	@tests/labs/lab $*
+
+bug-list:
+	@tests/bugs/lab --list
+
+bug-%: tools
+	@tests/bugs/lab $*
+
+bugs: all tools
+	@tests/bugs/run
+
+bench: all tools
+	@tests/bench/run
+
+bench-peers: all tools
+	@tests/bench/peers
+
+timeline: all tools
+	@tests/bench/timeline
+
+guard: all tools
+	@tests/bench/guard
+
+soak: all tools
+	@tests/soak
+
 lint:
 	@tests/lint
 
@@ -36,4 +63,5 @@ clean:
 	@for dir in $(STAGES) tests/tools; do $(MAKE) -s -C $$dir clean; done
 	@rm -rf .build
 
-.PHONY: all $(STAGES) tools help demo test lint sanitize clean
+.PHONY: all $(STAGES) tools help demo test bug-list bugs bench bench-peers \
+	timeline guard soak lint sanitize clean

@@ -46,7 +46,7 @@ teardown() { stage_teardown; }
 
     # shellcheck disable=SC2059 # the format is what we want to send
     printf "$bytes" >"$BATS_TEST_TMPDIR/sent"
-    "${CLIENT_CMD[@]}" localhost "$PORT" <"$BATS_TEST_TMPDIR/sent" \
+    timeout 20 "${CLIENT_CMD[@]}" localhost "$PORT" <"$BATS_TEST_TMPDIR/sent" \
         >"$BATS_TEST_TMPDIR/came"
     cmp "$BATS_TEST_TMPDIR/sent" "$BATS_TEST_TMPDIR/came" ||
         because 01 "$(od -c "$BATS_TEST_TMPDIR/sent")" \

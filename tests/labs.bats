@@ -1,0 +1,71 @@
+# labs -- the starters build, the suite finds their holes, and can grade them
+
+load lib/stage
+
+setup()
+{
+    stage_setup
+    rm -rf "$BATS_TEST_TMPDIR/project"
+    mkdir "$BATS_TEST_TMPDIR/project"
+    cp -R "$ROOT_DIR"/0[1-6]-* "$ROOT_DIR/tests" "$BATS_TEST_TMPDIR/project"
+    cd "$BATS_TEST_TMPDIR/project" || return 1
+}
+teardown() { stage_teardown; }
+
+# The stages that can be built here have a starter each.
+lab_stages()
+{
+    local dir
+
+    for dir in 0[1-6]-*/; do
+        [ ! -x "$dir/server" ] || echo "${dir%/}"
+    done
+}
+
+@test "labs: every starter builds, and has the holes that holes.txt lists" {
+    local stage dir holes
+
+    for stage in $(lab_stages); do
+        tests/labs/lab "${stage%%-*}"
+        dir=.build/lab/$stage
+        make -s -C "$dir" >make.log 2>&1 || {
+            cat make.log
+            return 1
+        }
+        holes=$(grep -c "^== $stage " tests/labs/holes.txt)
+        [ "$holes" -gt 0 ]
+        [ "$(cat "$dir"/*.c | grep -c 'YOUR TURN')" -eq "$holes" ]
+    done
+}
+
+@test "labs: the suite finds the holes of every starter" {
+    local stage dir filter
+
+    for stage in $(lab_stages); do
+        tests/labs/lab "${stage%%-*}"
+        dir=.build/lab/$stage
+        make -s -C "$dir" >make.log 2>&1
+        filter='answers at once'
+        [ "$stage" != 02-fork ] || filter='one for each connection'
+        run env SERVER="$dir/server" CLIENT='' LIKE="$stage" REPORT='' \
+            FILES='echo.bats limits.bats' FILTER="$filter" RESULTS='' tests/run
+        [ "$status" -eq 1 ] ||
+            because 00 "a starter of $stage that fails" "$output" \
+                "its holes make no difference"
+    done
+}
+
+@test "labs: the solution shown is the stage as it stands" {
+    local stage dir
+
+    for stage in $(lab_stages); do
+        tests/labs/lab "${stage%%-*}"
+        dir=.build/lab/$stage
+        tests/labs/lab --solution "${stage%%-*}" >solution.diff
+        grep -q '^+' solution.diff
+        (cd "$dir" && sed "s,^--- starter/,--- ,; s,^+++ $stage/,+++ ," \
+            ../../../solution.diff | patch -s -p0)
+        cmp "$dir/server.c" "$stage/server.c"
+        cmp "$dir/client.c" "$stage/client.c"
+    done
+}
