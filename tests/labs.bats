@@ -38,20 +38,20 @@ lab_stages()
     done
 }
 
-@test "labs: the suite finds the holes of every starter" {
-    local stage dir filter
+@test "labs: no starter passes while it has its holes" {
+    local stage dir
 
     for stage in $(lab_stages); do
         tests/labs/lab "${stage%%-*}"
         dir=.build/lab/$stage
         make -s -C "$dir" >make.log 2>&1
-        filter='answers at once'
-        [ "$stage" != 02-fork ] || filter='one for each connection'
-        run env SERVER="$dir/server" CLIENT='' LIKE="$stage" REPORT='' \
-            FILES='echo.bats limits.bats' FILTER="$filter" RESULTS='' tests/run
-        [ "$status" -eq 1 ] ||
-            because 00 "a starter of $stage that fails" "$output" \
+        SERVER_CMD=("$dir/server")
+        # One after the other, as the holes of 02 leave it, is too late.
+        if server_start && peer -n 2 -t 2 echo:1 pause:1500 fin end; then
+            because 00 "a starter of $stage that fails" "it echoes" \
                 "its holes make no difference"
+        fi
+        stage_teardown
     done
 }
 
