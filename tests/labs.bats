@@ -51,7 +51,7 @@ lab_stages()
             because 00 "a starter of $stage that fails" "it echoes" \
                 "its holes make no difference"
         fi
-        stage_teardown
+        stage_teardown || true # the status is that of the killed server
     done
 }
 
