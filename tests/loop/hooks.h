@@ -1,0 +1,64 @@
+/*
+ * hooks.h -- what the tests of loop.c and net.c put in place of libc
+ *
+ * The linker's --wrap leads calls of the stage to hooks.c. Everything is off
+ * at the start.
+ */
+#ifndef HOOKS_H
+#define HOOKS_H
+
+#include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Ends the program with status 1 and tells the place, unless x is true. */
+#define CHECK(x)                                                              \
+    do {                                                                      \
+        if (!(x)) {                                                           \
+            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #x); \
+            exit(1);                                                          \
+        }                                                                     \
+    } while (0)
+
+/* A promise and its test. */
+struct test {
+    const char *name;
+    void (*run)(void);
+};
+
+extern const struct test loop_tests[];
+extern const struct test net_tests[];
+
+/* Fails the nth allocation from now on, and only that; 0: none. */
+extern long hook_fail_alloc;
+/* Allocations made, and bytes that are allocated now. */
+extern long hook_n_allocs;
+extern long hook_bytes;
+
+/* The clock jumps in place of every wait in which nothing is ready. */
+extern bool hook_virtual_time;
+/* Monotonic milliseconds, virtual or not, without the loop's caching. */
+int64_t hook_clock_ms(void);
+/* Readings of any clock but CLOCK_MONOTONIC, and how far ahead those are. */
+extern long hook_n_wall_clock;
+extern long hook_wall_jump_s;
+
+/* Waits so far, the timeout of the last, and what is called before one. */
+extern long hook_n_waits;
+extern int hook_last_timeout;
+extern void (*hook_before_wait)(void);
+
+/* Calls so far. */
+extern long hook_n_reads;
+extern long hook_n_writes;
+extern long hook_n_epoll_ctls;
+
+/* What getaddrinfo gives, if not NULL: that list, which is not freed. If
+   hook_gai_error is not 0, it fails with that. */
+extern struct addrinfo *hook_addrs;
+extern int hook_gai_error;
+
+#endif
