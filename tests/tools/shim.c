@@ -27,7 +27,8 @@
  * descriptor, EINTR from connect, close or a regular file, readiness of
  * anything but a listening or connected socket, anything to descriptors that
  * are neither sockets nor a pipe on 0 or 1, a short write of up to PIPE_BUF
- * bytes to a pipe. Nothing here allocates. Not for threads.
+ * bytes to a pipe, a failed epoll_ctl other than ADD (the others need no
+ * memory). Nothing here allocates. Not for threads.
  */
 #define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
@@ -35,6 +36,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -95,6 +97,7 @@ static int64_t clock_jump_s, clock_after_ms, start_ms;
 static struct shim_counts private_counts, *counts = &private_counts;
 static int log_fd = -1;
 static bool started;
+static uintptr_t program_start, program_end;
 
 static const char *const names[] = {
 #define NAME_OF_KIND(name, err) #name,
@@ -322,6 +325,25 @@ static void map_counts(const char *path)
     syscall(SYS_close, fd);
 }
 
+/* The first object is the program itself. */
+static int find_program(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    (void)arg;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t from = info->dlpi_addr + p->p_vaddr;
+
+        if (p->p_type != PT_LOAD)
+            continue;
+        if (program_start == 0 || from < program_start)
+            program_start = from;
+        if (from + p->p_memsz > program_end)
+            program_end = from + p->p_memsz;
+    }
+    return 1;
+}
+
 __attribute__((constructor)) static void start(void)
 {
     const char *text;
@@ -329,6 +351,7 @@ __attribute__((constructor)) static void start(void)
     if (started)
         return;
     started = true;
+    dl_iterate_phdr(find_program, NULL);
     seed = from_env("SHIM_SEED");
     n_accepted = from_env("SHIM_FIRST");
     pct_short = (unsigned)from_env("SHIM_SHORT");
@@ -847,7 +870,7 @@ int epoll_pwait(int epoll_fd, struct epoll_event *events, int max, int timeout,
 
 int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 {
-    if (fails(K_epoll_ctl, fd))
+    if (op == EPOLL_CTL_ADD && fails(K_epoll_ctl, fd))
         return -1;
     int result = REAL(epoll_ctl)(epoll_fd, op, fd, event);
     struct fd_state *s = state_of(fd);
@@ -992,19 +1015,37 @@ int sigaction(int signo, const struct sigaction *restrict action,
     return REAL(sigaction)(signo, action, old);
 }
 
+/*
+ * The program's own allocations only: the C library asserts that some of its
+ * own succeed.
+ */
+static bool alloc_fails(const void *caller)
+{
+    uintptr_t at = (uintptr_t)caller;
+
+    return started && at >= program_start && at < program_end &&
+           fails(K_malloc, -1);
+}
+
 void *malloc(size_t n)
 {
-    return fails(K_malloc, -1) ? NULL : REAL(malloc)(n);
+    if (alloc_fails(__builtin_return_address(0)))
+        return NULL;
+    return REAL(malloc)(n);
 }
 
 void *calloc(size_t n, size_t size)
 {
-    return fails(K_malloc, -1) ? NULL : REAL(calloc)(n, size);
+    if (alloc_fails(__builtin_return_address(0)))
+        return NULL;
+    return REAL(calloc)(n, size);
 }
 
 void *realloc(void *p, size_t n)
 {
-    return fails(K_malloc, -1) ? NULL : REAL(realloc)(p, n);
+    if (alloc_fails(__builtin_return_address(0)))
+        return NULL;
+    return REAL(realloc)(p, n);
 }
 
 /* Seconds that the wall clock is off now. */

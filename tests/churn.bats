@@ -1,0 +1,129 @@
+# churn -- connections that come and go, and many that stay
+# grades: server
+
+load lib/stage
+load lib/chaos
+setup() { stage_setup; }
+teardown() { stage_teardown; }
+
+# cycles N [OPTIONS]: N connections that are reset. On 01 and 02, where each
+# costs more, a tenth.
+cycles()
+{
+    local n=$1
+
+    shift
+    if [[ $LIKE == 01* || $LIKE == 02* ]]; then
+        n=$((n / 10))
+    fi
+    "$TOOLS/churn" "$@" localhost "$PORT" "$n" >/dev/null
+}
+
+@test "50,000 connections, each reset, leave nothing behind" {
+    server_start
+    warm
+    steady cycles "${CYCLES:-50000}"
+    healthy
+    calm
+}
+
+@test "5,000 connections, each reset in the middle of an echo" {
+    server_start
+    warm
+    steady cycles "$((${CYCLES:-50000} / 10))" -b 10000
+    healthy
+}
+
+@test "100 readers that stall, and a pinger beside them" {
+    if stage_allows one_at_a_time; then
+        skip "one at a time is the limit that 01 has"
+    fi
+    server_start
+    warm
+    start stalled "$TOOLS/peer" localhost "$PORT" -n 100 -t 60 send:256K \
+        wait reset
+    wait_until 20 grep -q '100 waiting' "$BATS_TEST_TMPDIR/stalled.out"
+    "$TOOLS/peer" localhost "$PORT" ping:100 >"$BATS_TEST_TMPDIR/ping.out"
+    kill -USR1 "$LAST_PID"
+    end_of "$LAST_PID"
+    healthy
+}
+
+@test "10,000 idle connections beside active ones" {
+    case $LIKE in
+        05* | 06*) ;;
+        *) skip "that many are for 05 and 06" ;;
+    esac
+    need_descriptors 10100
+    server_start
+    warm
+    start idle "$TOOLS/peer" localhost "$PORT" -n 10000 -t 120 wait close
+    wait_until 60 grep -q '^10000 waiting' "$BATS_TEST_TMPDIR/idle.out"
+    "$TOOLS/peer" localhost "$PORT" -n 20 echo:256K fin end
+    "$TOOLS/peer" localhost "$PORT" ping:200 >"$BATS_TEST_TMPDIR/ping.out"
+    calm
+    kill -USR1 "$LAST_PID"
+    end_of "$LAST_PID" 30
+    healthy
+}
+
+@test "500 peers that never send, and a pinger beside them" {
+    local args=()
+
+    if stage_allows one_at_a_time; then
+        skip "one at a time is the limit that 01 has"
+    fi
+    if [[ $LIKE == 06* && -z ${SERVER:-} ]]; then
+        args=(-t 1)
+    fi
+    need_descriptors 600
+    server_start ${args[@]+"${args[@]}"}
+    warm
+    start slow "$TOOLS/peer" localhost "$PORT" -n 500 -l -t 60 wait drain
+    wait_until 20 grep -q '^500 waiting' "$BATS_TEST_TMPDIR/slow.out"
+    "$TOOLS/peer" localhost "$PORT" ping:100 >"$BATS_TEST_TMPDIR/ping.out"
+    # With -t the server itself ends them.
+    if [ ${#args[@]} -gt 0 ]; then
+        wait_until 10 at_baseline ||
+            because 06 "idle connections are closed after -t seconds" \
+                "$(fds_of "$SERVER_PID") descriptors are still open" \
+                "the idle timer is not armed, or not re-armed"
+    fi
+    kill -KILL "$LAST_PID"
+    healthy
+}
+
+@test "a worker is killed under load, and replaced" {
+    local worker workers
+
+    [[ $LIKE == 06* && -z ${SERVER:-} ]] || skip "it has no workers"
+    server_start -w 2
+    wait_until 5 two_workers
+    start load "$TOOLS/peer" localhost "$PORT" -n 20 -l -t 30 ping:2000
+    for _ in 1 2 3; do
+        worker=$(children_of "$SERVER_PID" | head -n 1)
+        kill -KILL "$worker"
+        wait_until 10 replaced "$worker"
+    done
+    "$TOOLS/peer" localhost "$PORT" -n 20 echo:64K fin end
+    kill "$LAST_PID" || true
+    wait_until 5 no_zombie
+    kill -TERM "$SERVER_PID"
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+}
+
+two_workers()
+{
+    [ "$(children_of "$SERVER_PID" | wc -l)" -eq 2 ]
+}
+
+replaced()
+{
+    ! children_of "$SERVER_PID" | grep -qx "$1" && two_workers
+}
+
+no_zombie()
+{
+    [ "$(zombies_of "$SERVER_PID")" -eq 0 ]
+}

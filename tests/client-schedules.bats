@@ -1,0 +1,70 @@
+# client-schedules -- what schedules.bats does to servers, done to clients
+# grades: client
+
+load lib/stage
+load lib/chaos
+
+setup()
+{
+    stage_setup
+    need_shim "${CLIENT_CMD[@]}"
+}
+
+teardown() { stage_teardown; }
+
+need_ours()
+{
+    [ -z "${CLIENT:-}" ] || skip "for the stages' own clients"
+}
+
+# client_schedule [OPTIONS]: runs the client once for each seed.
+client_schedule()
+{
+    env "${SHIM[@]:1}" "$TOOLS/schedule" client "$@" -p "$TOOLS/shim.so" \
+        "${CLIENT_CMD[@]}"
+}
+
+@test "passes every seeded schedule of short and interrupted calls" {
+    export "${RATES[@]}"
+    seeded client client_schedule -n "$SEEDS"
+    bitten short_read short_write eintr
+}
+
+@test "calls that are nearly all short or interrupted" {
+    export SHIM_SHORT=90 SHIM_EINTR=40 SHIM_EAGAIN=40
+    seeded client client_schedule -n 20
+}
+
+@test "the first address does not answer, and the next is tried" {
+    need_ours
+    export SHIM_ADDRESS=1
+    SHIM_FAIL=socket:EAFNOSUPPORT:1 seeded client client_schedule -n 1
+    SHIM_FAIL=connect:ECONNREFUSED:1 seeded client client_schedule -n 1
+}
+
+# each_nth_of KIND ERRNO: as each_nth, for a client: it ends with 0 and has
+# given all back, or with 1 and a reason.
+each_nth_of()
+{
+    local n told
+
+    for ((n = 1; n < 300; n++)); do
+        rm -f "$FAULTS"
+        told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
+            because stage "all came back, or exit status 1 and a reason" \
+                "$told with SHIM_FAIL=$1:$2:$n" \
+                "the result of a call is not looked at"
+            return 1
+        }
+        if [ "$(faults all)" -eq 0 ]; then
+            [ "$n" -gt 3 ] || fail "the shim has seen no $1"
+            return
+        fi
+    done
+    fail "after 300 runs there still was one more $1"
+}
+
+@test "each system call fails in turn" {
+    need_ours
+    each_nth_of any AUTO
+}

@@ -1,0 +1,198 @@
+# chaos -- the fault shim, the schedules, and what must hold after them
+# shellcheck shell=bash
+#
+# To be loaded after stage.bash. Says what the shim does with environment
+# variables: tools/shim.c lists them.
+
+# What every schedule uses: percentages. Seeds mean the same as long as these
+# and CONNS in tools/schedule.c stay as they are.
+RATES=(SHIM_SHORT=25 SHIM_EINTR=8 SHIM_EAGAIN=8 SHIM_SPURIOUS=10)
+SEEDS=${SEEDS:-1000}
+SMALL=10 # a seed of few calls
+
+# need_shim COMMAND…: skips the test if the shim does not reach that program,
+# as with one that is linked statically. Sets the array SHIM: variables for
+# `env`, to which a test adds others.
+need_shim()
+{
+    local probe=$BATS_TEST_TMPDIR/probe
+
+    [ -e "$TOOLS/shim.so" ] || skip "this system has no fault shim"
+    FAULTS=$BATS_TEST_TMPDIR/faults
+    SHIM=("LD_PRELOAD=$TOOLS/shim.so" "SHIM_COUNT=$FAULTS"
+        "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}")
+    env "${SHIM[@]}" SHIM_COUNT="$probe" "$@" too many arguments for it \
+        </dev/null >/dev/null 2>&1 3>&- 4>&- || true
+    [ -s "$probe" ] || skip "the shim does not reach this program: $1"
+}
+
+# faults NAME: prints how many faults of that name the shim has injected.
+faults()
+{
+    "$TOOLS/faults" "$FAULTS" "$1"
+}
+
+# bitten NAME…: the shim has injected faults of each name, or the test proves
+# nothing.
+bitten()
+{
+    local name
+
+    for name in "$@"; do
+        [ "$(faults "$name")" -gt 0 ] || {
+            fail "the shim has injected no $name: this test proves nothing"
+            return 1
+        }
+    done
+}
+
+# schedule [OPTIONS]: plays seeds against the server; see tools/schedule.c.
+# On 01 the connections of a seed come one after another.
+schedule()
+{
+    local serial=()
+
+    if stage_allows one_at_a_time; then
+        serial=(-s)
+    fi
+    "$TOOLS/schedule" server ${serial[@]+"${serial[@]}"} "$@" localhost "$PORT"
+}
+
+# seeded schedule N COMMAND…: runs it; when it fails, tells how to replay. For
+# `server` or `client`.
+seeded()
+{
+    local side=$1 told seed
+
+    shift
+    if told=$("$@" 2>&1); then
+        return 0
+    fi
+    seed=$(sed -n 's/.*seed \([0-9]*\):.*/\1/p' <<<"$told" | head -n 1)
+    because stage "$SEEDS seeds pass" "$told" \
+        "a short, interrupted or refused call is not handled where it can come"
+    echo "replay:   tests/soak replay $STAGE $side ${seed:-0}"
+    return 1
+}
+
+# calm: two idle seconds cost the server at most one tick of CPU.
+calm()
+{
+    local before after
+
+    [ -r /proc/self/stat ] || return 0
+    before=$(cpu_ticks "$SERVER_PID")
+    sleep 2 # the time that is measured
+    after=$(cpu_ticks "$SERVER_PID")
+    [ $((after - before)) -le 1 ] ||
+        because stage "no work in two seconds in which nothing happens" \
+            "$((after - before)) ticks of CPU" \
+            "a descriptor is watched that is always ready: a spin"
+}
+
+# steady COMMAND…: runs it twice; the second time the server's memory grows by
+# at most 256 KiB. Memory of a sanitizer is not counted.
+steady()
+{
+    local before after
+
+    "$@" || return 1
+    [ -r /proc/self/status ] || return 0
+    wait_until 5 quiet
+    before=$(rss_of "$SERVER_PID")
+    "$@" || return 1
+    wait_until 5 quiet
+    after=$(rss_of "$SERVER_PID")
+    if grep -q libasan "/proc/$SERVER_PID/maps" 2>/dev/null; then
+        return 0
+    fi
+    [ $((after - before)) -le 256 ] ||
+        because stage "at most 256 KiB more after a second round" \
+            "$((after - before)) KiB more" \
+            "something of each connection is never freed"
+}
+
+# server_quick [VAR=…]: as server_start, at a few milliseconds, for tests that
+# start many. Returns 1 if the server ended without saying where it listens.
+server_quick()
+{
+    local line
+
+    SERVER_ERR=$BATS_TEST_TMPDIR/quick.err
+    exec 7< <(exec env --default-signal "$@" "${SERVER_CMD[@]}" \
+        localhost 0 2>"$SERVER_ERR" 3>&- 4>&-)
+    SERVER_PID=$!
+    STARTED+=("$SERVER_PID")
+    read -r -t 10 line <&7 || {
+        kill -KILL "$SERVER_PID" 2>/dev/null # if it does neither
+        STATUS=0
+        wait "$SERVER_PID" || STATUS=$?
+        return 1
+    }
+    PORT=${line##*[!0-9]}
+}
+
+# server_quick_end: kills it, and checks that it was still there.
+server_quick_end()
+{
+    kill "$SERVER_PID" 2>/dev/null || {
+        because stage "the server goes on" "it has ended" \
+            "one failed call was taken for the end"
+        return 1
+    }
+    # EOF on its stdout: it is gone.
+    local status=0
+    read -r -t 10 <&7 || status=$?
+    if [ "$status" -gt 128 ]; then
+        kill -KILL "$SERVER_PID"
+        because stage "SIGTERM ends the server" "not within 10 s" \
+            "the signal is lost, or the server waits where it should not"
+        return 1
+    fi
+    wait "$SERVER_PID" 2>/dev/null || true
+}
+
+# each_nth KIND ERRNO: for n = 1, 2, … until the nth call of the kind no
+# longer comes: it fails, and the server either ends at once with a reason, or
+# serves on; at most the connection that it was for is lost.
+each_nth()
+{
+    local n told lost
+
+    for ((n = 1; n < 300; n++)); do
+        rm -f "$FAULTS"
+        if server_quick "${SHIM[@]}" "SHIM_FAIL=$1:$2:$n"; then
+            told=$(schedule -l -f "$SMALL" -n 1 2>&1) || {
+                fail "$told" "with SHIM_FAIL=$1:$2:$n"
+                return 1
+            }
+            # When the call has not come, all have had their turn.
+            if [ "$(faults all)" -eq 0 ]; then
+                server_quick_end || return 1
+                [ "$n" -gt 1 ] || fail "the shim has seen no $1"
+                return
+            fi
+            lost=$(sed -n 's/.* \([0-9]*\) lost/\1/p' <<<"$told")
+            told=$(schedule -f "$SMALL" -n 1 2>&1) || {
+                fail "$told" "with SHIM_FAIL=$1:$2:$n"
+                return 1
+            }
+            [ "$lost" -le 1 ] || {
+                because stage "at most the connection that met the failure" \
+                    "$lost lost with SHIM_FAIL=$1:$2:$n" \
+                    "trouble of one connection is made the trouble of others"
+                return 1
+            }
+            server_quick_end || {
+                fail "with SHIM_FAIL=$1:$2:$n"
+                return 1
+            }
+        elif [ "$STATUS" -ne 1 ] || ! [ -s "$SERVER_ERR" ]; then
+            because stage "exit status 1, and a reason on stderr" \
+                "exit status $STATUS with SHIM_FAIL=$1:$2:$n" \
+                "the result of a call is not looked at"
+            return 1
+        fi
+    done
+    fail "after 300 runs there still was one more $1"
+}

@@ -1,0 +1,73 @@
+/*
+ * churn -- connects to a server and resets the connection, again and again
+ *
+ * usage: churn [-p PAIR] [-b BYTES] HOST PORT CYCLES
+ *
+ * Every PAIR-th cycle (default 100) also sends a byte and waits for it to come
+ * back: by then the server has accepted all those before, and the backlog can
+ * not overflow. -b: sends so many bytes before each reset, which then meets a
+ * server that is echoing. Exit status 0 if every cycle connected and every
+ * echo came within 10 s.
+ */
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static void die(const char *what, long cycle)
+{
+    fprintf(stderr, "churn: cycle %ld: ", cycle);
+    perror(what);
+    exit(1);
+}
+
+int main(int argc, char *argv[])
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+    struct linger linger = {.l_onoff = 1};
+    struct timeval limit = {.tv_sec = 10};
+    static char bytes[65536];
+    long pair = 100, n_bytes = 0;
+
+    for (int option; (option = getopt(argc, argv, "p:b:")) != -1;) {
+        if (option == 'p')
+            pair = atol(optarg);
+        else if (option == 'b')
+            n_bytes = atol(optarg);
+        else
+            exit(2);
+    }
+    if (argc - optind != 3 || pair < 1 || n_bytes > (long)sizeof(bytes) ||
+        getaddrinfo(argv[optind], argv[optind + 1], &hints, &list) != 0) {
+        fprintf(stderr,
+                "usage: churn [-p PAIR] [-b BYTES] HOST PORT CYCLES\n");
+        exit(2);
+    }
+    long n_cycles = atol(argv[optind + 2]);
+    for (long i = 1; i <= n_cycles; i++) {
+        int fd = socket(list->ai_family, SOCK_STREAM, 0);
+        char byte = (char)i;
+
+        if (fd == -1 || connect(fd, list->ai_addr, list->ai_addrlen) == -1)
+            die("connect", i);
+        if (i % pair == 0 || i == n_cycles) {
+            setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+            if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+                die("send", i);
+            if (recv(fd, &byte, 1, 0) != 1 || byte != (char)i)
+                die("the echo did not come", i);
+        } else if (n_bytes > 0 &&
+                   send(fd, bytes, (size_t)n_bytes,
+                        MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
+            die("send", i);
+        }
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+        close(fd);
+    }
+    printf("%ld cycles\n", n_cycles);
+    return 0;
+}
