@@ -48,8 +48,10 @@ teardown() { stage_teardown; }
     warm
     bystander
     stop "$SERVER_PID"
-    # More than the server's buffer: it writes again after the first RST.
-    peer -n 5 send:256K close
+    # More than one buffer of the server's, so that it writes again after the
+    # first RST; and little enough for the FIN to be there before.
+    peer -n 5 send:48K close
+    peer -n 5 send:100K close
     resume "$SERVER_PID"
     healthy
 }
@@ -124,6 +126,28 @@ teardown() { stage_teardown; }
         stop "$SERVER_PID"
         resume "$SERVER_PID"
     done
+    peer_ends "$peers" peers
+    healthy
+    says_nothing
+}
+
+@test "Ctrl-Z and fg in the middle of a write that waits: no byte is lost" {
+    local peers n=5 pid
+
+    if stage_allows one_at_a_time; then
+        n=1
+    fi
+    server_start
+    warm
+    peer_start peers -n "$n" send:64M wait receive fin end
+    peers=$LAST_PID
+    peer_rests peers "$n waiting*"
+    # The write returns with what it has done so far: a short write.
+    for pid in $(children_of "$SERVER_PID") "$SERVER_PID"; do
+        stop "$pid"
+        resume "$pid"
+    done
+    kill -USR1 "$peers"
     peer_ends "$peers" peers
     healthy
     says_nothing
@@ -223,17 +247,24 @@ under_strace()
     says_few 2
 }
 
-@test "EINTR is no error: in accept, in the wait for events, in write" {
+@test "EINTR is no error: in accept, and in the wait for events" {
     local waits=epoll_wait,epoll_pwait,poll,ppoll,select,pselect6
 
-    under_strace -e "trace=accept,accept4,$waits,write" \
-        -e "inject=accept,accept4:error=EINTR:when=1+2" \
-        -e "inject=$waits:error=EINTR:when=1+3" \
-        -e inject=write:error=EINTR:when=2+3
+    under_strace -e "trace=accept,accept4,$waits" \
+        -e inject=accept,accept4:error=EINTR:when=1+2 \
+        -e "inject=$waits:error=EINTR:when=1+3"
     peer -n 5 -t 10 echo:20000 fin end && alive "$SERVER_PID" ||
         because stage "5 clients served, with EINTR every few calls" \
             "the peer's complaint above" "EINTR taken for an error"
     says_nothing
+}
+
+@test "EINTR is no error: in write" {
+    # The first write is the line on stdout.
+    under_strace -e trace=write -e inject=write:error=EINTR:when=2+3
+    peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
+        because stage "5 clients served, with EINTR every few writes" \
+            "the peer's complaint above" "EINTR taken for an error"
 }
 
 @test "a failed fork closes that connection, is told, and ends nobody (02)" {

@@ -441,11 +441,10 @@ peer_told()
 # unless all went as it should for it.
 peer_ends()
 {
-    end_of "$1" "${3:-20}"
-    if [ "$STATUS" -ne 0 ]; then
-        because stage "all that was sent comes back" \
-            "$(cat "$BATS_TEST_TMPDIR/$2.err")" \
-            "bytes lost or another's, or a connection dropped"
+    if ! end_of "$1" "${3:-30}" || [ "$STATUS" -ne 0 ]; then
+        because stage "all that was sent comes back, and then FIN" \
+            "$(peer_state "$2") $(cat "$BATS_TEST_TMPDIR/$2.err")" \
+            "bytes lost or another's, a connection dropped or left open"
         return 1
     fi
 }

@@ -160,6 +160,7 @@ static void step_enter(struct peer *p)
 {
     const struct step *s = &steps[p->step];
 
+    p->goal = p->link.sent;
     if (s->kind == STEP_ECHO || s->kind == STEP_SEND)
         p->goal = p->link.sent + s->number;
     if (s->kind == STEP_FLOOD)
