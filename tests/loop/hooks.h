@@ -13,13 +13,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Ends the program with status 1 and tells the place, unless x is true. */
 #define CHECK(x)                                                              \
     do {                                                                      \
         if (!(x)) {                                                           \
             fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #x); \
-            exit(1);                                                          \
+            _exit(1);                                                         \
         }                                                                     \
     } while (0)
 
