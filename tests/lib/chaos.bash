@@ -6,6 +6,7 @@
 
 # What every schedule uses: percentages. Seeds mean the same as long as these
 # and CONNS in tools/schedule.c stay as they are.
+# shellcheck disable=SC2034 # for the tests
 RATES=(SHIM_SHORT=25 SHIM_EINTR=8 SHIM_EAGAIN=8 SHIM_SPURIOUS=10)
 SEEDS=${SEEDS:-1000}
 SMALL=10 # a seed of few calls
@@ -119,6 +120,7 @@ server_quick()
     local line
 
     SERVER_ERR=$BATS_TEST_TMPDIR/quick.err
+    # shellcheck disable=SC2153 # stage_setup sets SERVER_CMD
     exec 7< <(exec env --default-signal "$@" "${SERVER_CMD[@]}" \
         localhost 0 2>"$SERVER_ERR" 3>&- 4>&-)
     SERVER_PID=$!
