@@ -21,6 +21,10 @@ die()
     exit 1
 }
 
+# Counting takes a few seconds; a server that stalls on each message, hours.
+bounded=()
+! type -P timeout >/dev/null || bounded=(timeout 60)
+
 have()
 {
     command -v "$1" >/dev/null
@@ -129,7 +133,7 @@ END
 
 # System calls per message of the server $3…, by name, with $1 connections, as
 # strace counts them: $2 and 2 × $2 messages on each connection, and then the
-# difference, so that start and end cancel out.
+# difference, so that start and end cancel out; a hundredth is noise.
 count_calls()
 {
     local active=$1 n=$2 times failed
@@ -137,8 +141,8 @@ count_calls()
 
     for times in 1 2; do
         start_server strace -c -f -o "$scratch/calls.$times" "$@" || return 1
-        "$load" -m -a "$active" -n $((n * times)) "$host" "$server_port" \
-            >"$scratch/load.out" 2>&1
+        "${bounded[@]}" "$load" -m -a "$active" -n $((n * times)) \
+            "$host" "$server_port" >"$scratch/load.out" 2>&1
         failed=$?
         stop_traced
         [ "$failed" = 0 ] || return 1
@@ -146,10 +150,9 @@ count_calls()
     awk -v n=$((n * active)) '
         $1 !~ /^[0-9.]+$/ || $NF == "total" { next }
         NR == FNR { first[$NF] = $4; next }
-        ($4 - first[$NF]) / n > 0.005 {
-            printf "%s%s=%.2f", sep, $NF, ($4 - first[$NF]) / n
-            sep = ","
-        }' "$scratch/calls.1" "$scratch/calls.2"
+        ($4 - first[$NF]) / n > 0.009 {
+            printf "%s=%.2f\n", $NF, ($4 - first[$NF]) / n
+        }' "$scratch/calls.1" "$scratch/calls.2" | sort | paste -sd ,
 }
 
 # The same for user-space instructions, as callgrind counts them: one number.
@@ -162,8 +165,8 @@ count_instructions()
         log=$scratch/callgrind.$times
         start_server valgrind --tool=callgrind --callgrind-out-file="$log" \
             "$@" || return 1
-        "$load" -m -a "$active" -n $((n * times)) "$host" "$server_port" \
-            >"$scratch/load.out" 2>&1 || return 1
+        "${bounded[@]}" "$load" -m -a "$active" -n $((n * times)) \
+            "$host" "$server_port" >"$scratch/load.out" 2>&1 || return 1
         stop_server
         totals+=("$(sed -n 's/^totals: //p' "$log")")
     done
@@ -179,7 +182,7 @@ summarise()
     function stats(key, name,    n, i, j, t, v) {
         n = count[key]
         for (i = 1; i <= n; i++) {
-            v[i] = value[key, i, name]
+            v[i] = value[key, i, name] + 0
             for (j = i; j > 1 && v[j - 1] > v[j]; j--) {
                 t = v[j]; v[j] = v[j - 1]; v[j - 1] = t
             }

@@ -131,23 +131,29 @@ function table_sweep(sweep, head, points,    i, p, n, line, stage, active,
     flush()
 }
 
-function table_stages(    i, key, s)
+function table_stages(    i, key, s, narrow)
 {
-    row("stage\tcalls for a message\tKiB/conn.\tconn./s\tp50\tp99\tp99.9")
+    narrow = mode == "txt" # a terminal has 80 columns
+    row("stage\tcalls for a message\tKiB/conn.\tµs/conn.\tconn./s\tp50\tp99" \
+        (narrow ? "" : "\tp99.9"))
     for (i = 1; i <= n_stages; i++) {
         s = stages[i]
         key = "idle:" s ":1:0"
         row(s "\t" in_words(cell["look:" s ":1:0:calls"]) "\t" \
             value("idle:" s ":1:900", "kib_per_conn") "\t" \
+            value("connect:" s ":4:0", "cpu_us") "\t" \
             value("connect:" s ":4:0", "rate") "\t" value(key, "p50_us") \
-            "\t" value(key, "p99_us") "\t" value(key, "p999_us"))
+            "\t" value(key, "p99_us") \
+            (narrow ? "" : "\t" value(key, "p999_us")))
     }
     flush()
 }
 
-function table_peers(    i, p, one, many, floor_one, floor_many, order)
+function table_peers(    i, one, many, floor_one, floor_many, narrow)
 {
-    row("server\t1 conn.: µs\tratio\t50 conn.: µs\tratio\tmessages/s\tp50 µs\tp99 µs")
+    narrow = mode == "txt"
+    row("server\t1 conn.: µs\tratio\t50 conn.: µs\tratio" \
+        (narrow ? "" : "\tmessages/s") "\tp50 µs\tp99 µs")
     floor_one = cell["peers:bare-epoll:1:0:cpu_us"]
     floor_many = cell["peers:bare-epoll:50:0:cpu_us"]
     for (i = 1; i <= n_peers; i++) {
@@ -157,7 +163,7 @@ function table_peers(    i, p, one, many, floor_one, floor_many, order)
             human(cell[one ":cpu_us"] / floor_one) "\t" \
             with_spread(many, "cpu_us") "\t" \
             human(cell[many ":cpu_us"] / floor_many) "\t" \
-            value(many, "rate") "\t" value(many, "p50_us") "\t" \
+            (narrow ? "" : value(many, "rate") "\t") value(many, "p50_us") "\t" \
             value(many, "p99_us"))
     }
     flush()
@@ -300,7 +306,8 @@ END {
         table_sweep("active", "active", "1" active_points)
     }
     if (what == "stages" || what == "bench") {
-        caption("One connection talks; latency in µs; memory with 900 idle")
+        caption("Memory beside 900 idle ones; CPU and number of connections " \
+                "made; latency in µs")
         table_stages()
     }
     if (what == "peers") {
