@@ -15,6 +15,7 @@ setup_file()
     if [ "$(uname)" != Linux ]; then
         skip "its hooks need Linux's linker"
     fi
+    # shellcheck disable=SC2086 # several flags
     if [ -n "${LOOP_RUN:-}" ] || ! echo 'int main(void) { return 0; }' |
         ${CC:-cc} $sanitize -x c -o "$BATS_FILE_TMPDIR/probe" - 2>/dev/null; then
         sanitize=

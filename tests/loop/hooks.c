@@ -25,7 +25,7 @@ long hook_n_epoll_ctls;
 struct addrinfo *hook_addrs;
 int hook_gai_error;
 
-static int64_t jumped_ms; /* the virtual clock is ahead by that */
+static int64_t jumped_ms; /* since the virtual clock was switched on */
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -98,27 +98,37 @@ void __wrap_free(void *p)
     __real_free(p);
 }
 
-int64_t hook_clock_ms(void)
+static int64_t clock_ns(void)
 {
+    static int64_t frozen_ns;
     struct timespec ts;
 
     __real_clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + jumped_ms;
+    int64_t ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    if (!hook_virtual_time)
+        return ns;
+    if (frozen_ns == 0)
+        frozen_ns = ns;
+    return frozen_ns + jumped_ms * 1000000;
+}
+
+int64_t hook_clock_ms(void)
+{
+    return clock_ns() / 1000000;
 }
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
-    int result = __real_clock_gettime(id, ts);
-
     if (id != CLOCK_MONOTONIC) {
         hook_n_wall_clock++;
+        int result = __real_clock_gettime(id, ts);
         ts->tv_sec += hook_wall_jump_s;
         return result;
     }
-    int64_t ns = ts->tv_nsec + jumped_ms % 1000 * 1000000;
-    ts->tv_sec += jumped_ms / 1000 + ns / 1000000000;
+    int64_t ns = clock_ns();
+    ts->tv_sec = ns / 1000000000;
     ts->tv_nsec = ns % 1000000000;
-    return result;
+    return 0;
 }
 
 /* Before a wait. Returns how long it may really be. */

@@ -39,7 +39,8 @@ extern long hook_fail_alloc;
 extern long hook_n_allocs;
 extern long hook_bytes;
 
-/* The clock jumps in place of every wait in which nothing is ready. */
+/* The clock stands, and jumps in place of every wait in which nothing is
+   ready. */
 extern bool hook_virtual_time;
 /* Monotonic milliseconds, virtual or not, without the loop's caching. */
 int64_t hook_clock_ms(void);

@@ -289,7 +289,6 @@ static void timer_repeats(void)
     struct loop *loop = start();
 
     hook_virtual_time = true;
-    /* Real time goes on a little, too: try until it did not. */
     began = hook_clock_ms();
     n_beats = 0;
     ids[0] = timer(loop, 10, 10, beat, &ids[0]);

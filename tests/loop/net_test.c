@@ -135,7 +135,6 @@ static void run_ms(int ms)
     int64_t id = loop_timer_start(loop, ms, 0, stop_cb, NULL);
     hook_fail_alloc = fail_alloc;
     CHECK(id > 0);
-    hook_virtual_time = true;
     CHECK(loop_run(loop) == 0);
     loop_timer_stop(loop, id);
 }
@@ -148,7 +147,6 @@ static void run(void)
 /* Runs to the end: nothing may be left. */
 static void run_out(void)
 {
-    hook_virtual_time = true;
     CHECK(loop_run(loop) == 0);
     loop_free(loop);
     unlink(path);
@@ -158,6 +156,7 @@ static void run_out(void)
 
 static void start(const struct conn_handlers *on)
 {
+    hook_virtual_time = true;
     loop = loop_new();
     CHECK(loop != NULL && mkdtemp(dir) != NULL);
     snprintf(path, sizeof(path), "%s/sock", dir);
