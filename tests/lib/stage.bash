@@ -237,7 +237,7 @@ server_spoke()
 {
     SERVER_LINE=
     # read fails as long as the line has no end.
-    read -r SERVER_LINE <"$SERVER_OUT" && [[ $SERVER_LINE == *[0-9] ]]
+    read -r SERVER_LINE <"$SERVER_OUT" && [[ $SERVER_LINE == *[0-9/]* ]]
 }
 
 server_spoke_or_ended()
@@ -398,10 +398,10 @@ says_nothing()
 }
 
 # peer [OPTIONS] STEP…: runs the scripted peer (see tools/peer.c) against the
-# server. Prints what it prints; fails as it fails.
+# server, on $LISTEN_HOST. Prints what it prints; fails as it fails.
 peer()
 {
-    "$TOOLS/peer" localhost "$PORT" "$@"
+    "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" "$@"
 }
 
 # peer_start NAME [OPTIONS] STEP…: the same in the background. Sets LAST_PID.
@@ -410,7 +410,7 @@ peer_start()
     local name=$1
 
     shift
-    start "$name" "$TOOLS/peer" localhost "$PORT" "$@"
+    start "$name" "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" "$@"
 }
 
 # peer_rests NAME PATTERN [SECONDS]: waits until that peer has told a state

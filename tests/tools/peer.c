@@ -3,6 +3,7 @@
  *
  * usage: peer HOST PORT [OPTIONS] STEP...
  *
+ * A HOST with a '/' in it is the path of a Unix-domain socket.
  * Every connection runs the steps, one after another:
  *
  *     echo:BYTES    sends and receives at once, until all came back
@@ -45,6 +46,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,6 +156,29 @@ static void ping_done(struct peer *p)
     ping_us[n_pings++] = now_us() - p->since_us;
     p->pings_left--;
     p->entered = p->pings_left == 0;
+}
+
+/* The list that getaddrinfo would give, for a HOST that is a path too. */
+static struct addrinfo *addresses(const char *host, const char *port)
+{
+    static struct sockaddr_un path = {.sun_family = AF_UNIX};
+    static struct addrinfo one = {.ai_family = AF_UNIX,
+                                  .ai_socktype = SOCK_STREAM,
+                                  .ai_addr = (struct sockaddr *)&path,
+                                  .ai_addrlen = sizeof(path)};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+
+    if (strchr(host, '/') != NULL) {
+        if (strlen(host) >= sizeof(path.sun_path))
+            die("%s: too long", host);
+        strcpy(path.sun_path, host);
+        return &one;
+    }
+    int err = getaddrinfo(host, port, &hints, &list);
+    if (err != 0)
+        die("%s: %s", host, gai_strerror(err));
+    return list;
 }
 
 /* Begins the step that p has come to. */
@@ -493,8 +519,6 @@ static void raise_descriptor_limit(void)
 
 int main(int argc, char *argv[])
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *list;
     struct sigaction gate = {.sa_handler = on_gate, .sa_flags = SA_RESTART};
 
     if (pipe(gate_pipe) == -1 || sigaction(SIGUSR1, &gate, NULL) == -1)
@@ -506,10 +530,7 @@ int main(int argc, char *argv[])
     }
     parse_options(argc - 2, argv + 2);
     raise_descriptor_limit();
-    int err = getaddrinfo(argv[1], argv[2], &hints, &list);
-    if (err != 0)
-        die("%s: %s", argv[1], gai_strerror(err));
-
+    struct addrinfo *list = addresses(argv[1], argv[2]);
     int64_t told_us = now_us();
     while (count(PEER_BUSY) + count(PEER_WAITING) > 0) {
         if (!poll_peers(list) || now_us() > told_us + TELL_MS * 1000) {
@@ -525,7 +546,6 @@ int main(int argc, char *argv[])
     }
     tell_state();
     tell_pings();
-    freeaddrinfo(list);
     free(ping_us);
     free(peers);
     return 0;

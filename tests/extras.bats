@@ -1,0 +1,206 @@
+# extras -- what the last stage promises beyond the common contract
+# grades: server
+# only: 06
+
+load lib/stage
+setup() { stage_setup; }
+teardown() { stage_teardown; }
+
+# on_a_path: from now on the server listens on a Unix-domain socket.
+on_a_path()
+{
+    LISTEN_HOST=$BATS_TEST_TMPDIR/echo.socket
+}
+
+# usage STATUS ARGS…: the server tells its usage and ends with that status.
+usage()
+{
+    local status=$1
+
+    shift
+    start usage "${SERVER_CMD[@]}" "$@"
+    end_of "$LAST_PID"
+    [ "$STATUS" -eq "$status" ] &&
+        grep -q usage "$BATS_TEST_TMPDIR/usage.out" \
+            "$BATS_TEST_TMPDIR/usage.err" ||
+        because 06 "the usage, and exit $status, for: $*" "exit $STATUS" \
+            "an option that is not checked"
+}
+
+@test "-h tells the usage; wrong options end with exit 2" {
+    usage 0 -h
+    usage 2 -x
+    usage 2 -w 0
+    usage 2 -w many
+    usage 2 -t -1
+    usage 2 -t 1s
+}
+
+@test "SIGINT ends it in order: idle connections get FIN, exit 0" {
+    local peers
+
+    server_start
+    peer_start peers -n 20 echo:1000 end
+    peers=$LAST_PID
+    peer_rests peers '* 20000 received'
+    kill -INT "$SERVER_PID"
+    peer_ends "$peers" peers
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+    says_nothing
+}
+
+@test "SIGTERM: what it still owes is sent, then FIN, exit 0" {
+    local peers
+
+    server_start
+    peer_start peers -n 3 send:8M wait end
+    peers=$LAST_PID
+    peer_rests peers '3 waiting*'
+    kill -TERM "$SERVER_PID"
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+}
+
+@test "SIGTERM: a peer that does not read holds it up for a second at most" {
+    server_start
+    peer_start peers -n 3 send:512M wait
+    peer_rests peers '3 waiting*'
+    kill -TERM "$SERVER_PID"
+    end_of "$SERVER_PID" 10
+    [ "$STATUS" -eq 0 ]
+}
+
+refused()
+{
+    ! peer echo:1 fin end
+}
+
+@test "SIGTERM: accepts nobody any more; a second signal ends it now" {
+    server_start
+    peer_start peers -n 3 send:512M wait
+    peer_rests peers '3 waiting*'
+    kill -TERM "$SERVER_PID"
+    wait_until 5 refused
+    kill -INT "$SERVER_PID"
+    end_of "$SERVER_PID"
+    [ "$STATUS" -ne 0 ] ||
+        because 06 "an end at once, with another exit status than 0" \
+            "exit 0: it waited on" "the second signal is not handled"
+}
+
+@test "-t 1: idle connections are closed, those that say little are not" {
+    local idle
+
+    server_start -t 1
+    warm
+    peer_start idle -n 500 echo:10 end
+    idle=$LAST_PID
+    peer echo:10 pause:500 echo:10 pause:500 echo:10 pause:500 echo:10 fin end
+    peer_ends "$idle" idle
+    healthy
+    says_nothing
+}
+
+children_are()
+{
+    [ "$(count_children "$SERVER_PID")" -eq "$1" ] &&
+        [ "$(zombies_of "$SERVER_PID")" -eq 0 ]
+}
+
+@test "-w 2: two workers serve; one that crashes is replaced" {
+    local worker
+
+    server_start -w 2
+    wait_until 5 children_are 2
+    peer -n 100 echo:20000 fin end
+    worker=$(children_of "$SERVER_PID" | head -n 1)
+    kill -SEGV "$worker"
+    wait_until 5 not alive "$worker"
+    wait_until 5 children_are 2
+    peer -n 100 echo:20000 fin end
+}
+
+@test "-w 2: SIGTERM ends the workers in order too, and frees the port" {
+    local peers workers pid
+
+    server_start -w 2
+    wait_until 5 children_are 2
+    workers=$(children_of "$SERVER_PID")
+    peer_start peers -n 20 echo:1000 end
+    peers=$LAST_PID
+    peer_rests peers '* 20000 received'
+    kill -TERM "$SERVER_PID"
+    peer_ends "$peers" peers
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+    for pid in $workers; do
+        wait_until 5 not alive "$pid"
+    done
+    LISTEN_PORT=$PORT server_start
+}
+
+@test "-w 2: workers end when their parent is killed, and free the port" {
+    local workers pid
+
+    server_start -w 2
+    wait_until 5 children_are 2
+    workers=$(children_of "$SERVER_PID")
+    kill_server
+    for pid in $workers; do
+        wait_until 5 not alive "$pid"
+    done
+    LISTEN_PORT=$PORT server_start
+}
+
+@test "a HOST with a slash is a Unix-domain socket" {
+    on_a_path
+    server_start
+    [ "$(cat "$SERVER_OUT")" = "Server is listening on $LISTEN_HOST" ]
+    warm
+    peer -n 50 echo:70000 fin end
+    healthy
+    "${CLIENT_CMD[@]}" "$LISTEN_HOST" <"$TESTS_DIR/run" \
+        >"$BATS_TEST_TMPDIR/came"
+    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/came"
+    kill -TERM "$SERVER_PID"
+    end_of "$SERVER_PID"
+    [ ! -e "$LISTEN_HOST" ] ||
+        because 06 "the socket's file is gone after the end" "it is there" \
+            "no unlink"
+}
+
+@test "a dead server's socket file is replaced, a live one's is not" {
+    on_a_path
+    server_start
+    kill_server
+    [ -S "$LISTEN_HOST" ]
+    server_start
+    warm
+    start second "${SERVER_CMD[@]}" "$LISTEN_HOST"
+    end_of "$LAST_PID"
+    [ "$STATUS" -eq 1 ]
+    grep -qi 'in use' "$BATS_TEST_TMPDIR/second.err"
+    healthy
+}
+
+@test "a file that is no socket is left alone" {
+    on_a_path
+    echo mine >"$LISTEN_HOST"
+    start refused "${SERVER_CMD[@]}" "$LISTEN_HOST"
+    end_of "$LAST_PID"
+    [ "$STATUS" -eq 1 ]
+    [ "$(cat "$LISTEN_HOST")" = mine ]
+}
+
+@test "starts with stdin, stdout and stderr closed" {
+    on_a_path
+    # shellcheck disable=SC2016 # for the inner shell
+    SERVER_WRAP=(bash -c 'exec "$@" <&- >&- 2>&-' -)
+    server_launch
+    PORT=0
+    wait_until 10 peer echo:1 fin end
+    peer -n 10 echo:20000 fin end
+}
