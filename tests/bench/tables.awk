@@ -169,15 +169,21 @@ function table_peers(    i, one, many, floor_one, floor_many, narrow)
     flush()
 }
 
-# "read=1.00,write=1.00,poll=0.10" in words.
-function in_words(calls)
+# "read=1.00,write=1.00,poll=0.10" in words. What is made for less than a
+# twentieth of the messages is start and end, except for the shared wait.
+function in_words(calls,    n, i, part, pair, out)
 {
     if (calls == "" || calls == "-")
         return "-"
-    gsub(/,/, ", ", calls)
-    gsub(/=1\.00/, "", calls)
-    gsub(/=/, " ", calls)
-    return calls
+    n = split(calls, part, ",")
+    for (i = 1; i <= n; i++) {
+        split(part[i], pair, "=")
+        if (pair[2] < .05 && pair[1] !~ /wait|poll|select|enter/)
+            continue
+        out = out (out == "" ? "" : ", ") pair[1] \
+            (pair[2] > .95 && pair[2] < 1.05 ? "" : " " pair[2])
+    }
+    return out
 }
 
 function table_looked(    i, key)
@@ -205,15 +211,14 @@ function table_workers(    i, key)
     flush()
 }
 
-function table_guard(    i, n, part, key)
+function table_guard(    i, part, key)
 {
-    row("stage\tconnections\tinstructions\tlimit\tread and write\twaits")
+    row("stage\tconnections\tcalls for a message\tinstructions\tlimit")
     for (i = 1; i <= n_guards; i++) {
         key = "guard:" guards[i]
         split(guards[i], part, ":")
-        row(part[1] "\t" part[2] "\t" value(key, "instructions") "\t" \
-            value(key, "instructions_limit") "\t" value(key, "io_calls") \
-            "\t" value(key, "wait_calls"))
+        row(part[1] "\t" part[2] "\t" in_words(cell[key ":calls"]) "\t" \
+            value(key, "instructions") "\t" cell[key ":limit"])
     }
     flush()
 }
