@@ -40,7 +40,8 @@ struct conn {
     bool eof;      /* the peer has ended */
     bool discards; /* conn_close was called */
     bool closed;
-    bool in_event; /* conn_settle will run at its end */
+    bool in_event; /* conn_settle waits for its end */
+    bool unsettled;
 };
 
 struct server {
@@ -143,23 +144,20 @@ static void conn_ready(struct loop *loop, int fd, int events, void *arg);
 static void conn_settle(struct conn *c)
 {
     bool sends = c->connecting || c->out != NULL;
-    int events = 0;
+    bool reads = !c->connecting && !c->paused && !c->eof;
+    int events = (reads ? LOOP_READ : 0) | (sends ? LOOP_WRITE : 0);
 
+    c->unsettled = c->in_event;
     if (c->closed || c->in_event)
         return;
-    if (c->ended && !sends) {
-        if (c->eof) {
-            conn_destroy(c);
-            return;
-        }
-        if (!c->fin_sent)
-            shutdown(c->fd, SHUT_WR);
+    if (c->ended && !sends && c->eof) {
+        conn_destroy(c);
+        return;
+    }
+    if (c->ended && !sends && !c->fin_sent) {
+        shutdown(c->fd, SHUT_WR);
         c->fin_sent = true;
     }
-    if (!c->paused && !c->eof && !c->connecting)
-        events |= LOOP_READ;
-    if (sends)
-        events |= LOOP_WRITE;
     if (events == c->events)
         return;
     if (loop_watch(c->loop, c->fd, events, conn_ready, c) == -1)
@@ -187,6 +185,7 @@ static void conn_read(struct conn *c)
     c->last_active = loop_now(c->loop);
     if (n == 0) {
         c->eof = true;
+        conn_settle(c);
         if (c->on->on_end == NULL)
             conn_end(c);
         else if (!c->discards)
@@ -221,6 +220,7 @@ static void conn_flush(struct conn *c)
     free(c->out);
     c->out = NULL;
     c->out_start = c->out_end = 0;
+    conn_settle(c);
     if (c->wants_drain && !c->ended) {
         c->wants_drain = false;
         if (c->on->on_drain != NULL)
@@ -357,8 +357,10 @@ static void conn_try_next(struct conn *c, int error)
         c->fd = sock_open(ai);
         if (c->fd != -1 &&
             (connect(c->fd, ai->ai_addr, ai->ai_addrlen) == 0 ||
-             errno == EINPROGRESS))
+             errno == EINPROGRESS)) {
+            conn_settle(c);
             return;
+        }
         error = errno;
     }
     conn_fail(c, error);
@@ -383,6 +385,7 @@ static void conn_connected(struct conn *c)
     sock_free_addrs(c->addrs);
     c->addrs = NULL;
     c->last_active = loop_now(c->loop);
+    conn_settle(c);
     if (c->on->on_connect != NULL)
         c->on->on_connect(c, c->arg);
 }
@@ -399,7 +402,6 @@ struct conn *conn_connect(struct loop *loop, const char *host,
     c->addrs = sock_resolve(host, port);
     c->addrs_left = c->addrs;
     conn_try_next(c, errno);
-    conn_settle(c);
     return c;
 }
 
@@ -419,7 +421,8 @@ static void conn_ready(struct loop *loop, int fd, int events, void *arg)
     if (events & LOOP_READ && !c->closed && !c->paused)
         conn_read(c);
     c->in_event = false;
-    conn_settle(c);
+    if (c->unsettled)
+        conn_settle(c);
 }
 
 /* Servers */
