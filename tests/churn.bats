@@ -127,3 +127,26 @@ no_zombie()
 {
     [ "$(zombies_of "$SERVER_PID")" -eq 0 ]
 }
+
+@test "two workers killed at once are both replaced" {
+    local killed
+
+    [[ $LIKE == 06* && -z ${SERVER:-} ]] || skip "it has no workers"
+    server_start -w 2
+    wait_until 5 two_workers
+    killed=$(children_of "$SERVER_PID")
+    # Stopped, the parent gets one SIGCHLD for both.
+    kill -STOP "$SERVER_PID"
+    # shellcheck disable=SC2086 # two numbers
+    kill -KILL $killed
+    kill -CONT "$SERVER_PID"
+    wait_until 10 all_replaced "$killed" ||
+        because 06 "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
+            "signals merge, and the handler waited for one child only"
+    wait_until 5 no_zombie
+}
+
+all_replaced()
+{
+    two_workers && [ -z "$(children_of "$SERVER_PID" | grep -xF "$1")" ]
+}

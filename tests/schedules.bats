@@ -211,12 +211,16 @@ open_conn()
     local n
 
     for n in 1 2 3 4 5; do
+        rm -f "$FAULTS"
         server_start "${SHIM[@]}" "SHIM_SIGNAL_AT=TERM:$n"
-        # Each line causes a wait, as long as the server is there.
+        # Each line causes a wait. None must follow the signal: it would wake
+        # a server that has missed it.
         (
             trap '' PIPE
-            open_conn 8
-            while say_on 8; do :; done
+            [ "$(faults signal)" -gt 0 ] || open_conn 8
+            while [ "$(faults signal)" -eq 0 ] && say_on 8; do
+                sleep 0.05 # for the server to reach its wait
+            done
         ) 2>/dev/null || true
         end_of "$SERVER_PID" 5 ||
             because 06 "the server ends" "it still waits" \
