@@ -1,0 +1,65 @@
+# echo.py -- an echo server with Python's selectors, built as stage 05 is
+import selectors
+import socket
+import sys
+import time
+
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+selector = selectors.DefaultSelector()
+
+
+def close(conn):
+    selector.unregister(conn)
+    conn.close()
+
+
+def echo(conn, owed):
+    """Reads if nothing is owed, then sends as much as the kernel takes."""
+    try:
+        if not owed:
+            owed = conn.recv(65536)
+            if not owed:  # the peer's FIN
+                return close(conn)
+        owed = owed[conn.send(owed):]
+    except BlockingIOError:
+        pass
+    except OSError:  # that connection's trouble
+        return close(conn)
+    selector.modify(conn, WRITE if owed else READ, owed)
+
+
+host, port, *more = sys.argv[1:] + ["localhost", "8000"][len(sys.argv) - 1:]
+if more or not (port.isascii() and port.isdigit() and int(port) <= 65535):
+    print("usage: echo.py [HOST [PORT]]", file=sys.stderr)
+    sys.exit(2)
+try:
+    listener = socket.create_server((host, int(port)), backlog=4096)
+except OSError as error:
+    sys.exit(f"{host}:{port}: {error}")
+listener.setblocking(False)
+selector.register(listener, READ)
+print(f"Server is listening on {host}:{listener.getsockname()[1]}", flush=True)
+
+paused = False  # accept has failed: the listening socket gets a rest
+told = -1.0  # when that was last reported
+while True:
+    events = selector.select(0.1 if paused else None)
+    if paused:
+        selector.register(listener, READ)
+        paused = False
+    for key, _ in events:
+        if key.fileobj is not listener:
+            echo(key.fileobj, key.data)
+            continue
+        try:
+            conn, _ = listener.accept()
+            conn.setblocking(False)
+            selector.register(conn, READ, b"")
+        except BlockingIOError:
+            pass
+        except OSError as error:  # no descriptors, or a client that has left
+            if time.monotonic() - told >= 1:
+                print(error, file=sys.stderr)
+                told = time.monotonic()
+            selector.unregister(listener)
+            paused = True
