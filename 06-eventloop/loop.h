@@ -106,7 +106,7 @@ struct loop_task {
     loop_cb *cb;
     void *arg;
     struct loop_task *next; /* the loop's */
-    bool waiting;           /* the loop's; start with false */
+    bool waiting; /* the loop's; start with false */
 };
 
 /*

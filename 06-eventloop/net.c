@@ -17,9 +17,9 @@ struct conn {
     struct loop *loop;
     const struct conn_handlers *on;
     void *arg;
-    struct server *server;  /* NULL: conn_connect made it */
-    struct conn *next;      /* of the same server */
-    struct conn **link;     /* what points to this one in that list */
+    struct server *server; /* NULL: conn_connect made it */
+    struct conn *next; /* of the same server */
+    struct conn **link; /* what points to this one in that list */
     struct addrinfo *addrs; /* while it connects: all, and those left */
     struct addrinfo *addrs_left;
     char *out; /* waits to be sent: out[out_start] up to out[out_end - 1] */
@@ -31,13 +31,13 @@ struct conn {
     int timeout_ms;
     int error; /* for on_close */
     int fd;
-    int events;      /* as told to the loop */
+    int events; /* as told to the loop */
     bool connecting;
     bool paused;
     bool wants_drain;
-    bool ended;    /* conn_end was called */
+    bool ended; /* conn_end was called */
     bool fin_sent; /* and everything has been sent */
-    bool eof;      /* the peer has ended */
+    bool eof; /* the peer has ended */
     bool discards; /* conn_close was called */
     bool closed;
     bool in_event; /* conn_settle waits for its end */
@@ -63,7 +63,8 @@ static void server_resume(struct loop *loop, void *arg);
 
 /* Connections: their life */
 
-/* The deferred end of every connection. */
+/* The deferred end of every connection. A server that had no descriptor left
+   can accept again. */
 static void conn_free(struct loop *loop, void *arg)
 {
     struct conn *c = arg;
@@ -355,9 +356,8 @@ static void conn_try_next(struct conn *c, int error)
         c->addrs_left = ai->ai_next;
         conn_drop_fd(c);
         c->fd = sock_open(ai);
-        if (c->fd != -1 &&
-            (connect(c->fd, ai->ai_addr, ai->ai_addrlen) == 0 ||
-             errno == EINPROGRESS)) {
+        if (c->fd != -1 && (connect(c->fd, ai->ai_addr, ai->ai_addrlen) == 0 ||
+                            errno == EINPROGRESS)) {
             conn_settle(c);
             return;
         }
@@ -462,8 +462,8 @@ int server_port(const struct server *s)
    look at it for a while. */
 static void server_pause(struct server *s, int error)
 {
-    int64_t timer = loop_timer_start(s->loop, ACCEPT_PAUSE_MS, 0,
-                                     server_resume, s);
+    int64_t timer =
+        loop_timer_start(s->loop, ACCEPT_PAUSE_MS, 0, server_resume, s);
 
     if (timer > 0) {
         s->pause_timer = timer;

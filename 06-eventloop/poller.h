@@ -14,7 +14,7 @@ struct poller;
 struct poller_event {
     int fd;
     uint32_t generation; /* as given to poller_set */
-    int events;          /* errors and hang-ups: both bits */
+    int events; /* errors and hang-ups: both bits */
 };
 
 /* NULL: ENOMEM, EMFILE, ENFILE. */

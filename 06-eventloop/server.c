@@ -32,12 +32,12 @@ static struct {
     const char *host;
     const char *port;
     int n_workers; /* 0: serve in this process */
-    int idle_ms;   /* 0: no limit */
+    int idle_ms; /* 0: no limit */
 } options = {.host = "localhost", .port = "8000"};
 
 static struct server *server;
 static struct workers *workers; /* the parent's */
-static int parent_fd;           /* a worker's: EOF when it should end */
+static int parent_fd; /* a worker's: EOF when it should end */
 static bool ending;
 
 static void die(const char *what)

@@ -37,13 +37,15 @@ const char *net_strerror(int error)
     return gai_strerror(EAI_NONAME < 0 ? -error : error);
 }
 
+struct path_address {
+    struct addrinfo ai;
+    struct sockaddr_un un;
+};
+
 /* The list that getaddrinfo would give if it knew of paths. */
 static struct addrinfo *resolve_path(const char *path)
 {
-    struct {
-        struct addrinfo ai;
-        struct sockaddr_un un;
-    } *one;
+    struct path_address *one;
 
     if (strlen(path) >= sizeof(one->un.sun_path)) {
         errno = ENAMETOOLONG;

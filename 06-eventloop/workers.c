@@ -22,7 +22,8 @@ struct worker {
 };
 
 /* Each worker holds fds[1], the parent both ends. When the parent closes or
-   dies, they read EOF from fds[1]; when all have ended, it does from fds[0]. */
+   dies, workers read EOF from fds[1]; when all have ended, the parent does
+   from fds[0]. */
 struct workers {
     struct loop *loop;
     worker_main *work;
@@ -63,8 +64,7 @@ static void worker_ended(struct workers *w, struct worker *one)
     if (loop_now(w->loop) - one->started >= PAUSE_MS)
         worker_start(w->loop, one);
     else
-        one->timer =
-            loop_timer_start(w->loop, PAUSE_MS, 0, worker_start, one);
+        one->timer = loop_timer_start(w->loop, PAUSE_MS, 0, worker_start, one);
 }
 
 /* SIGCHLDs merge: wait until no more have ended. */

@@ -16,12 +16,12 @@
 #include <unistd.h>
 
 /* Ends the program with status 1 and tells the place, unless x is true. */
-#define CHECK(x)                                                              \
-    do {                                                                      \
-        if (!(x)) {                                                           \
+#define CHECK(x) \
+    do { \
+        if (!(x)) { \
             fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #x); \
-            _exit(1);                                                         \
-        }                                                                     \
+            _exit(1); \
+        } \
     } while (0)
 
 /* A promise and its test. */

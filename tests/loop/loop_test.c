@@ -641,7 +641,7 @@ static void no_interest_no_spin(void)
     watch(loop, fds[0], LOOP_READ, note_fd, "x");
     watch(loop, fds[0], 0, note_fd, "x");
     CHECK(loop_run(loop) == 0); /* it alone keeps nothing alive */
-    close(fds[1]);              /* a hang-up, which cannot be masked */
+    close(fds[1]); /* a hang-up, which cannot be masked */
     hook_virtual_time = true;
     hook_n_waits = 0;
     timer(loop, 1000, 0, note_cb, "t");
@@ -686,7 +686,8 @@ static void deferred_order(void)
     pair(pairs[0], true);
     pair(pairs[1], true);
     for (int i = 0; i < 4; i++)
-        tasks[i] = (struct loop_task){.cb = note_cb, .arg = &"a\0b\0c\0d"[2 * i]};
+        tasks[i] =
+            (struct loop_task){.cb = note_cb, .arg = &"a\0b\0c\0d"[2 * i]};
     watch(loop, pairs[0][0], LOOP_READ, defer_all, NULL);
     watch(loop, pairs[1][0], LOOP_READ, note_once, "i");
     CHECK(loop_run(loop) == 0);

@@ -28,7 +28,7 @@ static char path[64];
    of on_data calls. */
 static char trace[256];
 static struct conn *conn; /* the last one of a handler */
-static size_t n_data;     /* bytes in on_data */
+static size_t n_data; /* bytes in on_data */
 static int close_error;
 static bool inside; /* a conn_ call: no on_close may come */
 
