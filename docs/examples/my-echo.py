@@ -1,4 +1,4 @@
-# echo.py -- an echo server with Python's selectors, built as stage 05 is
+# my-echo.py -- an echo server with Python's selectors, built as stage 05 is
 import selectors
 import socket
 import sys
@@ -30,7 +30,7 @@ def echo(conn, owed):
 
 host, port, *more = sys.argv[1:] + ["localhost", "8000"][len(sys.argv) - 1:]
 if more or not (port.isascii() and port.isdigit() and int(port) <= 65535):
-    print("usage: echo.py [HOST [PORT]]", file=sys.stderr)
+    print("usage: my-echo.py [HOST [PORT]]", file=sys.stderr)
     sys.exit(2)
 try:
     listener = socket.create_server((host, int(port)), backlog=4096)
