@@ -133,7 +133,8 @@ END
 
 # System calls per message of the server $3…, by name, with $1 connections, as
 # strace counts them: $2 and 2 × $2 messages on each connection, and then the
-# difference, so that start and end cancel out; a hundredth is noise.
+# difference, so that start and end cancel out; a hundredth is noise, but for
+# the waits, which many messages share.
 count_calls()
 {
     local active=$1 n=$2 times failed
@@ -150,8 +151,10 @@ count_calls()
     awk -v n=$((n * active)) '
         $1 !~ /^[0-9.]+$/ || $NF == "total" { next }
         NR == FNR { first[$NF] = $4; next }
-        ($4 - first[$NF]) / n > 0.009 {
-            printf "%s=%.2f\n", $NF, ($4 - first[$NF]) / n
+        {
+            share = ($4 - first[$NF]) / n
+            if (share > .009 || (share > 0 && $NF ~ /wait|poll|select|enter/))
+                printf "%s=%.3f\n", $NF, share
         }' "$scratch/calls.1" "$scratch/calls.2" | sort | paste -sd ,
 }
 

@@ -171,7 +171,7 @@ function table_peers(    i, one, many, floor_one, floor_many, narrow)
 
 # "read=1.00,write=1.00,poll=0.10" in words. What is made for less than a
 # twentieth of the messages is start and end, except for the shared wait.
-function in_words(calls,    n, i, part, pair, out)
+function in_words(calls,    n, i, part, pair, many, out)
 {
     if (calls == "" || calls == "-")
         return "-"
@@ -180,8 +180,12 @@ function in_words(calls,    n, i, part, pair, out)
         split(part[i], pair, "=")
         if (pair[2] < .05 && pair[1] !~ /wait|poll|select|enter/)
             continue
-        out = out (out == "" ? "" : ", ") pair[1] \
-            (pair[2] > .95 && pair[2] < 1.05 ? "" : " " pair[2])
+        many = sprintf(" %.2f", pair[2])
+        if (pair[2] > .95 && pair[2] < 1.05)
+            many = ""
+        if (pair[2] < .05)
+            many = " < 0.05"
+        out = out (out == "" ? "" : ", ") pair[1] many
     }
     return out
 }

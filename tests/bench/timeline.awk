@@ -64,7 +64,7 @@ function read_bars(t0, t1,    c, t, last)
 }
 
 # What lasts no longer than two looks is a passing state.
-$1 == "process" && $5 - $4 >= 3 {
+$1 == "process" && $3 != "runs" && $5 - $4 >= 3 {
     # Back in the same wait at once: one bar.
     i = n_calls[$2]
     if (i == 0 || call[$2, i] != $3 || $4 - to[$2, i] > 5)

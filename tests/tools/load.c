@@ -37,8 +37,7 @@
 
 #define MAX_EVENTS 256
 #define IO_SIZE 65536
-#define PERIOD 65521 /* of the pattern: a prime, so no message size fits it \
-                      */
+#define PERIOD 65521 /* of the pattern: a prime; no message size fits it */
 #define SETUP_MAX 64 /* connections that await their first answer at once */
 #define SUB_BITS 5 /* the histogram is exact to 1/32 */
 #define BUCKETS ((64 - SUB_BITS) << SUB_BITS)
