@@ -60,9 +60,8 @@ int main(int argc, char *argv[])
                 die("send", i);
             if (recv(fd, &byte, 1, 0) != 1 || byte != (char)i)
                 die("the echo did not come", i);
-        } else if (n_bytes > 0 &&
-                   send(fd, bytes, (size_t)n_bytes,
-                        MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
+        } else if (n_bytes > 0 && send(fd, bytes, (size_t)n_bytes,
+                                       MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
             die("send", i);
         }
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));

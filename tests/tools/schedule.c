@@ -352,9 +352,8 @@ static void play(struct peer *peers, int n)
         if (now_ms() > limit)
             for (int i = 0; i < n; i++)
                 if (peers[i].fd != -1)
-                    wrong("connection %d: stuck: %zu of %zu sent, %zu came",
-                          i, peers[i].sent, peers[i].total,
-                          peers[i].received);
+                    wrong("connection %d: stuck: %zu of %zu sent, %zu came", i,
+                          peers[i].sent, peers[i].total, peers[i].received);
     }
 }
 
@@ -616,9 +615,8 @@ static void run_collect(struct run *r)
 /* True if the server has something to do that no event tells of. */
 static bool server_is_due(const struct run *r)
 {
-    return r->conn_fd != -1 &&
-           (r->echoed < r->received || r->fin_received ||
-            (r->breaks && r->echoed == r->break_at));
+    return r->conn_fd != -1 && (r->echoed < r->received || r->fin_received ||
+                                (r->breaks && r->echoed == r->break_at));
 }
 
 static void run_turn(struct run *r, int listen_fd)

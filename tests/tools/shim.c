@@ -112,7 +112,10 @@ static const struct {
     const char *name;
     int value;
 } error_names[] = {
-#define E(name) {#name, name}
+#define E(name) \
+    { \
+#name, name \
+    }
     E(EACCES),     E(EADDRINUSE),   E(EADDRNOTAVAIL), E(EAFNOSUPPORT),
     E(EAGAIN),     E(EBADF),        E(ECONNABORTED),  E(ECONNREFUSED),
     E(ECONNRESET), E(EHOSTUNREACH), E(EINTR),         E(EINVAL),
@@ -317,8 +320,8 @@ static void map_counts(const char *path)
 
     if (fd == -1 || syscall(SYS_ftruncate, fd, sizeof(*counts)) == -1)
         refuse(path);
-    void *p = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED,
-                   fd, 0);
+    void *p =
+        mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED)
         refuse(path);
     counts = p;

@@ -10,36 +10,36 @@
 #include <stdint.h>
 
 /* name, the errno of AUTO: what the kernel gives most readily there */
-#define SHIM_KINDS(X)                                                         \
-    X(accept, EMFILE)                                                         \
-    X(bind, EACCES)                                                           \
-    X(connect, ECONNREFUSED)                                                  \
-    X(epoll_create, EMFILE)                                                   \
-    X(epoll_ctl, ENOMEM)                                                      \
-    X(fcntl, EINTR)                                                           \
-    X(fork, EAGAIN)                                                           \
-    X(getsockname, ENOBUFS)                                                   \
-    X(listen, EADDRINUSE)                                                     \
-    X(malloc, ENOMEM)                                                         \
-    X(pipe, EMFILE)                                                           \
-    X(read, ECONNRESET)                                                       \
-    X(setsockopt, ENOMEM)                                                     \
-    X(shutdown, ENOTCONN)                                                     \
-    X(sigaction, EINVAL)                                                      \
-    X(socket, EMFILE)                                                         \
-    X(wait, EINTR)                                                            \
+#define SHIM_KINDS(X) \
+    X(accept, EMFILE) \
+    X(bind, EACCES) \
+    X(connect, ECONNREFUSED) \
+    X(epoll_create, EMFILE) \
+    X(epoll_ctl, ENOMEM) \
+    X(fcntl, EINTR) \
+    X(fork, EAGAIN) \
+    X(getsockname, ENOBUFS) \
+    X(listen, EADDRINUSE) \
+    X(malloc, ENOMEM) \
+    X(pipe, EMFILE) \
+    X(read, ECONNRESET) \
+    X(setsockopt, ENOMEM) \
+    X(shutdown, ENOTCONN) \
+    X(sigaction, EINVAL) \
+    X(socket, EMFILE) \
+    X(wait, EINTR) \
     X(write, EPIPE)
 
 /* What is not a failed call: faults of these have no errno of their own. */
-#define SHIM_FAULTS(X)                                                        \
-    X(short_read)                                                             \
-    X(short_write)                                                            \
-    X(eintr)                                                                  \
-    X(eagain)                                                                 \
-    X(spurious)                                                               \
-    X(steal)                                                                  \
-    X(delay)                                                                  \
-    X(signal)                                                                 \
+#define SHIM_FAULTS(X) \
+    X(short_read) \
+    X(short_write) \
+    X(eintr) \
+    X(eagain) \
+    X(spurious) \
+    X(steal) \
+    X(delay) \
+    X(signal) \
     X(clock)
 
 #define SHIM_ENUM_KIND(name, err) K_##name,
