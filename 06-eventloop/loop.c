@@ -272,13 +272,13 @@ static bool loop_alive(const struct loop *loop)
     return loop->n_watched > own || loop->timers.n > 0 || loop->tasks != NULL;
 }
 
+/* Those that they start are later than now, so this comes to an end. */
 static void run_timers(struct loop *loop)
 {
-    int64_t newest = loop->timers.n_added;
     loop_cb *cb;
     void *arg;
 
-    while (timers_take(&loop->timers, loop->now, newest, &cb, &arg))
+    while (timers_take(&loop->timers, loop->now, &cb, &arg))
         cb(loop, arg);
 }
 

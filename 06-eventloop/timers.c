@@ -122,14 +122,11 @@ int64_t timers_next(const struct timers *t)
     return t->n > 0 ? t->slots[t->heap[0]].when : INT64_MAX;
 }
 
-bool timers_take(struct timers *t, int64_t now, int64_t newest, loop_cb **cb,
-                 void **arg)
+bool timers_take(struct timers *t, int64_t now, loop_cb **cb, void **arg)
 {
     if (timers_next(t) > now)
         return false;
     struct timer *first = &t->slots[t->heap[0]];
-    if (first->id >> SLOT_BITS > newest)
-        return false;
     *cb = first->cb;
     *arg = first->arg;
     if (first->repeat == 0) {

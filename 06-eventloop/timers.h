@@ -29,9 +29,8 @@ void timers_remove(struct timers *t, int64_t id);
 int64_t timers_next(const struct timers *t);
 
 /* Takes out the first one that is due, or puts it to its next time. False if
-   none is, or only those added after newest, a value of n_added. */
-bool timers_take(struct timers *t, int64_t now, int64_t newest, loop_cb **cb,
-                 void **arg);
+   none is. */
+bool timers_take(struct timers *t, int64_t now, loop_cb **cb, void **arg);
 
 void timers_free(struct timers *t);
 
