@@ -205,11 +205,11 @@ static int signal_pipe_open(struct loop *loop)
 
     if (pipe(fds) == -1)
         return -1;
-    for (int i = 0; i < 2; i++) {
-        fcntl(fds[i], F_SETFL, O_NONBLOCK);
-        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
-    }
-    if (loop_watch(loop, fds[0], LOOP_READ, signal_pipe_ready, NULL) == 0)
+    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) != -1 &&
+        fcntl(fds[1], F_SETFL, O_NONBLOCK) != -1 &&
+        fcntl(fds[0], F_SETFD, FD_CLOEXEC) != -1 &&
+        fcntl(fds[1], F_SETFD, FD_CLOEXEC) != -1 &&
+        loop_watch(loop, fds[0], LOOP_READ, signal_pipe_ready, NULL) == 0)
         return 0;
     int saved_errno = errno;
     close(fds[0]);

@@ -69,7 +69,8 @@ const char *net_strerror(int error);
 struct server *server_listen(const char *host, const char *port,
                              const struct conn_handlers *on, void *arg);
 
-/* The port that the server listens on; 0 for a Unix-domain socket. */
+/* The port that the server listens on; 0 for a Unix-domain socket. -1: see
+   getsockname(2). */
 int server_port(const struct server *s);
 
 /* From now on accepts on loop. Returns 0, or -1 as loop_watch. */

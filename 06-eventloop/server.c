@@ -138,11 +138,14 @@ static void on_parent_gone(struct loop *loop, int fd, int events, void *arg)
 
 static void announce(void)
 {
+    int port = server_port(server);
+
+    if (port == -1)
+        die("getsockname");
     if (strchr(options.host, '/') != NULL)
         printf("Server is listening on %s\n", options.host);
     else
-        printf("Server is listening on %s:%d\n", options.host,
-               server_port(server));
+        printf("Server is listening on %s:%d\n", options.host, port);
     fflush(stdout);
 }
 

@@ -178,20 +178,13 @@ int sock_accept(int listen_fd)
 #endif
 }
 
-/* The address that fd is bound to; AF_UNSPEC if that is unknown. */
-static union address sock_address(int fd)
-{
-    union address addr = {.any.sa_family = AF_UNSPEC};
-    socklen_t len = sizeof(addr);
-
-    getsockname(fd, &addr.any, &len);
-    return addr;
-}
-
 int sock_port(int fd)
 {
-    union address addr = sock_address(fd);
+    union address addr;
+    socklen_t len = sizeof(addr);
 
+    if (getsockname(fd, &addr.any, &len) == -1)
+        return -1;
     if (addr.any.sa_family == AF_INET)
         return ntohs(addr.in.sin_port);
     if (addr.any.sa_family == AF_INET6)
@@ -201,8 +194,10 @@ int sock_port(int fd)
 
 void sock_unlink(int listen_fd)
 {
-    union address addr = sock_address(listen_fd);
+    union address addr;
+    socklen_t len = sizeof(addr);
 
-    if (addr.any.sa_family == AF_UNIX)
+    if (getsockname(listen_fd, &addr.any, &len) == 0 &&
+        addr.any.sa_family == AF_UNIX)
         unlink(addr.un.sun_path);
 }

@@ -28,7 +28,7 @@ int sock_listen(const struct addrinfo *list);
 /* accept(2): EAGAIN if nobody waits. */
 int sock_accept(int listen_fd);
 
-/* The local port; 0 if it has none. */
+/* The local port; 0 if it has none, -1: see getsockname(2). */
 int sock_port(int fd);
 
 /* Removes the file of a Unix-domain socket; no effect on others. */
