@@ -153,77 +153,6 @@ teardown() { stage_teardown; }
     says_nothing
 }
 
-@test "20 children that end at once leave no zombie (02)" {
-    local peers
-
-    stage_allows process_each || skip "makes no child for a connection"
-    server_start
-    warm
-    peer_start peers -n 20 echo:100 wait fin end
-    peers=$LAST_PID
-    peer_rests peers '20 waiting*'
-    stop "$SERVER_PID"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    wait_until 10 zombies_are 20
-    # One SIGCHLD is left of the twenty.
-    resume "$SERVER_PID"
-    wait_until 5 zombies_are 0 ||
-        because 02 "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
-            "one waitpid for each SIGCHLD: signals of one kind merge"
-    healthy
-}
-
-zombies_are()
-{
-    [ "$(zombies_of "$SERVER_PID")" -eq "$1" ]
-}
-
-@test "the parent keeps no connection's descriptor (02)" {
-    local peers
-
-    stage_allows process_each || skip "makes no child for a connection"
-    need_proc
-    server_start
-    warm
-    peer_start peers -n 5 echo:100 wait fin end
-    peers=$LAST_PID
-    peer_rests peers '5 waiting*'
-    [ "$(fds_of "$SERVER_PID")" -eq "$BASE_FDS" ] ||
-        because 02 "$BASE_FDS descriptors in the parent" \
-            "$(fds_of "$SERVER_PID")" "no close of conn_fd after fork"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    healthy
-}
-
-@test "children outlive their parent, and leave its port free (02)" {
-    local peers
-
-    stage_allows process_each || skip "makes no child for a connection"
-    server_start
-    peer_start peers -n 3 echo:100 wait echo:10000 fin end
-    peers=$LAST_PID
-    peer_rests peers '3 waiting*'
-    kill_server
-    LISTEN_PORT=$PORT server_start ||
-        because 02 "the port is free: it starts again" "see above" \
-            "the children have kept the listening socket"
-    warm
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    healthy
-}
-
-# under_strace OPTION…: starts the server with strace's options, which may
-# tamper with its system calls, and leaves it its process id.
-under_strace()
-{
-    need_tracing
-    SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" "$@")
-    server_start
-}
-
 @test "errors of accept that pass are told, and the next client is served" {
     local error
 
@@ -265,19 +194,4 @@ under_strace()
     peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
         because stage "5 clients served, with EINTR every few writes" \
             "the peer's complaint above" "EINTR taken for an error"
-}
-
-@test "a failed fork closes that connection, is told, and ends nobody (02)" {
-    stage_allows process_each || skip "makes no child for a connection"
-    under_strace -e trace=clone,clone3,fork,vfork \
-        -e inject=clone,clone3,fork,vfork:error=EAGAIN:when=1
-    peer -t 5 send:100 drain ||
-        because 02 "the first connection closed" "it is left open" \
-            "conn_fd is closed only after a fork that went well"
-    [ -s "$SERVER_ERR" ] ||
-        because 02 "a line on stderr" "none" "fork's error is not told"
-    says_few 1
-    peer echo:1000 fin end && alive "$SERVER_PID" ||
-        because 02 "the next client is served" \
-            "the peer's complaint above" "a failed fork ends the server"
 }

@@ -1,5 +1,5 @@
 # stage -- starts the program under test, watches it, and cleans up
-# shellcheck shell=bash disable=SC2034 # sets variables for the tests
+# shellcheck shell=bash disable=SC2034,SC2119,SC2120 # for the tests
 #
 # A bats file loads this file and says:
 #
@@ -229,6 +229,15 @@ server_start()
         return 1
     fi
     PORT=${SERVER_LINE##*[!0-9]}
+}
+
+# under_strace OPTION…: starts the server with strace's options, which may
+# tamper with its system calls, and leaves it its process id.
+under_strace()
+{
+    need_tracing
+    SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" "$@")
+    server_start
 }
 
 # server_spoke: true once the server has said where it listens. Other forms
