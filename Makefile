@@ -6,7 +6,7 @@ STAGES = 01-blocking 02-fork 03-select 04-poll 05-epoll 06-eventloop
 all: $(STAGES)
 
 $(STAGES):
-	@$(MAKE) -q -C $@ 2>/dev/null || $(MAKE) --no-print-directory -C $@
+	@$(MAKE) -q --no-print-directory -C $@ 2>/dev/null || $(MAKE) --no-print-directory -C $@
 
 tools:
 	@$(MAKE) --no-print-directory -s -C tests/tools

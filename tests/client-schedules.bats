@@ -14,7 +14,7 @@ teardown() { stage_teardown; }
 
 need_ours()
 {
-    [ -z "${CLIENT:-}" ] || skip "for the stages' own clients"
+    [ -z "${CLIENT:-}" ] || not_for "for the stages' own clients"
 }
 
 # client_schedule [OPTIONS]: runs the client once for each seed.

@@ -32,7 +32,7 @@ teardown()
 not_lockstep()
 {
     if [[ $LIKE == 01* ]]; then
-        skip "a limit of 01: $1"
+        not_for "a limit of 01: $1"
     fi
 }
 
@@ -154,7 +154,9 @@ stop_client()
 
 stopped_or_ended()
 {
-    [[ $(ps -o stat= -p "$1") != [RSDI]* ]]
+    STATE=
+    state_of "$1" || true
+    [[ $STATE != [RSDI] ]]
 }
 
 continue_client()
@@ -165,7 +167,9 @@ continue_client()
 # waiting PID: true if it is in a system call that waits, or has ended.
 waiting()
 {
-    [[ $(ps -o stat= -p "$1") != [RTD]* ]]
+    STATE=
+    state_of "$1" || true
+    [[ $STATE != [RTD] ]]
 }
 
 # through_pipes FILE BYTES: starts BYTES of FILE on their way through a pipe,

@@ -45,7 +45,7 @@ field()
     if stage_allows process_each; then
         n=5
     elif [ -n "${SERVER:-}" ]; then
-        skip "a server of yours may have as many processes as it likes"
+        not_for "a server of yours may have as many processes as it likes"
     else
         n=0
     fi
@@ -76,7 +76,7 @@ childless()
     local n=9000 peers state served
 
     case $LIKE in
-        01* | 02*) skip "its limit is another one" ;;
+        01* | 02*) not_for "its limit is another one" ;;
         03*) n=1100 ;;
         04*) n=3000 ;;
     esac
@@ -113,7 +113,7 @@ childless()
 @test "those beyond the limit who have sent something are told, not left" {
     local peers
 
-    stage_allows fd_setsize || skip "refuses nobody"
+    stage_allows fd_setsize || not_for "refuses nobody"
     need_descriptors 1200
     server_start
     peer_start peers -n 1030 -l echo:1 wait close
@@ -158,7 +158,7 @@ limit_descriptors()
     local first second
 
     if stage_allows one_at_a_time || stage_allows process_each; then
-        skip "never has more than one connection's descriptor"
+        not_for "never has more than one connection's descriptor"
     fi
     server_start
     warm
@@ -215,10 +215,10 @@ limit_descriptors()
 
     need_proc
     if [ -n "${SERVER:-}" ]; then
-        skip "a collector of garbage may take its time"
+        not_for "a collector of garbage may take its time"
     fi
     if grep -q __asan_init "$STAGES_DIR/$STAGE/server"; then
-        skip "a sanitizer keeps freed memory back"
+        not_for "a sanitizer keeps freed memory back"
     fi
     if stage_allows one_at_a_time; then
         hold=()

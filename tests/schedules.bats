@@ -16,14 +16,14 @@ teardown() { stage_teardown; }
 need_readiness()
 {
     if stage_allows one_at_a_time || stage_allows process_each; then
-        skip "it waits in read and accept"
+        not_for "it waits in read and accept"
     fi
 }
 
 # The programs of other languages may have reasons to end that ours have not.
 need_ours()
 {
-    [ -z "${SERVER:-}" ] || skip "for the stages' own servers"
+    [ -z "${SERVER:-}" ] || not_for "for the stages' own servers"
 }
 
 # say_on FD: sends a line on it, and gets it back within 5 s.
@@ -65,7 +65,9 @@ open_conn()
     warm
     seeded server schedule -n "$SEEDS"
     bitten short_read short_write eintr
-    if ! stage_allows one_at_a_time && ! stage_allows process_each; then
+    # A SERVER may block in a thread for each connection.
+    if [ -z "${SERVER:-}" ] && ! stage_allows one_at_a_time &&
+        ! stage_allows process_each; then
         bitten eagain
     fi
     steady seeded server schedule -f "$SEEDS" -n 100
@@ -118,7 +120,7 @@ open_conn()
     open_conn 9
     # The stolen one ends without a byte.
     ends_on 9 5
-    [ "$(faults steal)" -eq 1 ]
+    [ "$(faults steal)" -ge 1 ]
     say_on 8 || because 03 "the first connection is still answered" "nothing" \
         "the listening socket is blocking: accept waits for the next one"
     exec 8>&- 9>&-
@@ -153,7 +155,7 @@ open_conn()
 
 @test "fork fails for one connection, and the next is served" {
     need_ours
-    stage_allows process_each || skip "it does not fork"
+    stage_allows process_each || not_for "it does not fork"
     server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:2
     open_conn 8
     say_on 8
@@ -201,7 +203,7 @@ open_conn()
 }
 
 @test "an idle connection's time is not the wall clock's" {
-    [[ $LIKE == 06* ]] || skip "it has no timers"
+    [[ $LIKE == 06* ]] || not_for "it has no timers"
     need_ours
     server_start "${SHIM[@]}" SHIM_CLOCK=3600:300 -t 3
     open_conn 8
@@ -222,7 +224,7 @@ open_conn()
 }
 
 @test "SIGTERM just before the nth wait ends the server" {
-    [[ $LIKE == 06* ]] || skip "it has no signal handlers"
+    [[ $LIKE == 06* ]] || not_for "it has no signal handlers"
     need_ours
     local n
 

@@ -124,6 +124,13 @@ stage_allows()
     esac
 }
 
+# not_for REASON: what this test asks for is no promise of this stage, or of
+# this kind of server. tests/run neither shows nor counts the test.
+not_for()
+{
+    skip "not for $LIKE: $1"
+}
+
 # need PROGRAM: skips the test if it is not installed.
 need()
 {
@@ -301,10 +308,22 @@ not()
     ! "$@"
 }
 
+# processes: prints the id, the parent's id and the state of every process.
+processes()
+{
+    if [ -r /proc/self/stat ]; then
+        # The second field, the name in parentheses, may have anything in it.
+        cat /proc/[0-9]*/stat 2>/dev/null |
+            sed -n 's/^\([0-9]*\) (.*) \([A-Za-z]\) \([0-9]*\) .*/\1 \3 \2/p'
+    else
+        ps -A -o pid= -o ppid= -o stat=
+    fi
+}
+
 # children_of PID: prints the ids of its children, zombies too.
 children_of()
 {
-    ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
+    processes | awk -v parent="$1" '$2 == parent { print $1 }'
 }
 
 # count_children PID, zombies_of PID, fds_of PID: each prints a number.
@@ -315,8 +334,8 @@ count_children()
 
 zombies_of()
 {
-    ps -A -o ppid= -o stat= |
-        awk -v parent="$1" '$1 == parent && $2 ~ /^Z/' | wc -l | tr -d ' '
+    processes |
+        awk -v parent="$1" '$2 == parent && $3 ~ /^Z/' | wc -l | tr -d ' '
 }
 
 fds_of()
@@ -462,7 +481,9 @@ peer_ends()
 # server_start: it runs one connection through the server first.
 warm()
 {
-    peer echo:1000 fin end >/dev/null || return 1
+    peer echo:1000 fin end >/dev/null ||
+        because 01 "1,000 bytes come back, then FIN" "the peer's complaint above" \
+            "it does not echo yet: nothing else can be tested"
     if [ -r /proc/self/status ]; then
         wait_until 2 quiet
         BASE_FDS=$(fds_of "$SERVER_PID")
