@@ -56,6 +56,7 @@ struct loop {
 /* For the signal handler: the loop's pipe plus 1, and what has come in. */
 static volatile sig_atomic_t signal_owner[MAX_SIGNAL + 1];
 static volatile sig_atomic_t signal_pending[MAX_SIGNAL + 1];
+static volatile sig_atomic_t signal_came; /* should its byte not be written */
 
 static int64_t clock_ms(void)
 {
@@ -184,6 +185,7 @@ static void on_signal(int signo)
     int saved_errno = errno;
 
     signal_pending[signo] = 1;
+    signal_came = 1;
     if (write(signal_owner[signo] - 1, "", 1) == -1)
         errno = saved_errno; /* it is full: then the loop wakes anyhow */
 }
@@ -319,9 +321,10 @@ static void run_io(struct loop *loop, int n)
 
 static void run_signals(struct loop *loop)
 {
-    if (!loop->signal_seen)
+    if (!loop->signal_seen && !signal_came)
         return;
     loop->signal_seen = false;
+    signal_came = 0;
     for (int signo = 1; signo <= MAX_SIGNAL; signo++) {
         struct signal_watcher *w = &loop->signals[signo];
         if (w->cb == NULL || !signal_pending[signo])

@@ -65,7 +65,7 @@ run_session()
     cp -Rp "$built" "$scratch/copy"
     rm -f "$scratch/run.at"
     (cd "$scratch/copy" &&
-        apart "$here/session" "$scratch/run" "$file" "$@") >"$scratch/told"
+        apart "$here/session" "$scratch/run" "$file" "$@") >"$scratch/told" 3>&- 4>&- # what bats has open
     while IFS= read -r line; do
         case $line in
         ok) count=$((count + 1)) ;;
