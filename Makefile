@@ -20,6 +20,9 @@ demo: all tools
 test: all
 	@tests/run
 
+test-course: all
+	@PART=course tests/run
+
 diff-%:
 	@tests/diff $*
 
@@ -63,5 +66,5 @@ clean:
 	@for dir in $(STAGES) tests/tools; do $(MAKE) -s -C $$dir clean; done
 	@rm -rf .build
 
-.PHONY: all $(STAGES) tools help demo test bug-list bugs bench bench-peers \
+.PHONY: all $(STAGES) tools help demo test test-course bug-list bugs bench bench-peers \
 	timeline guard soak lint sanitize clean

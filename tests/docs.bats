@@ -3,6 +3,7 @@
 #
 # The last part tries the checker itself on a tiny project with one chapter in
 # which all is right, and one for each kind of fault that it must tell.
+# part: course
 
 root=$BATS_TEST_DIRNAME/..
 docs=$BATS_TEST_DIRNAME/docs

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The suite grades servers that nobody here wrote: what it says of two echo
 # servers in Node, one with backpressure and one without.
+# part: course
 
 # Names that lib/stage sets.
 # shellcheck disable=SC2153

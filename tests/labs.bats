@@ -1,4 +1,5 @@
 # labs -- the starters build, the suite finds their holes, and can grade them
+# part: course
 
 load lib/stage
 

@@ -4,6 +4,7 @@
 # The configuration is the one that chapter 08 shows, docs/examples/nginx.conf,
 # with other ports. nginx runs in the foreground as whoever runs the tests; its
 # files are in the test's folder.
+# part: course
 
 # shellcheck disable=SC2034,SC2153 # for and from the helpers in lib/stage
 load lib/stage
