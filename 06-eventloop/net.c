@@ -232,7 +232,7 @@ static void conn_flush(struct conn *c)
 /* Appends to the queue. Returns 0, or -1: ENOMEM. */
 static int conn_queue(struct conn *c, const char *data, size_t n)
 {
-    if (c->out_start > 0)
+    if (c->out != NULL && c->out_start > 0)
         memmove(c->out, c->out + c->out_start, c->out_end - c->out_start);
     c->out_end -= c->out_start;
     c->out_start = 0;

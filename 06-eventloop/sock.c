@@ -180,7 +180,7 @@ int sock_accept(int listen_fd)
 
 int sock_port(int fd)
 {
-    union address addr;
+    union address addr = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(addr);
 
     if (getsockname(fd, &addr.any, &len) == -1)
@@ -194,7 +194,7 @@ int sock_port(int fd)
 
 void sock_unlink(int listen_fd)
 {
-    union address addr;
+    union address addr = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(addr);
 
     if (getsockname(listen_fd, &addr.any, &len) == 0 &&

@@ -117,7 +117,7 @@ children_are()
     wait_until 5 children_are 2
     peer -n 100 echo:20000 fin end
     worker=$(children_of "$SERVER_PID" | head -n 1)
-    kill -SEGV "$worker"
+    kill -KILL "$worker"
     wait_until 5 not alive "$worker"
     wait_until 5 children_are 2
     peer -n 100 echo:20000 fin end

@@ -96,6 +96,7 @@ static int start(const char *path)
     if (f == NULL || fgets(line, sizeof(line), f) == NULL ||
         sscanf(line, "Server is listening on 127.0.0.1:%d", &port) != 1)
         die("no listening line from the server");
+    fclose(f);
     return port;
 }
 
