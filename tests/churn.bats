@@ -123,6 +123,11 @@ replaced()
     ! children_of "$SERVER_PID" | grep -qx "$1" && two_workers
 }
 
+two_zombies()
+{
+    [ "$(zombies_of "$SERVER_PID")" -eq 2 ]
+}
+
 no_zombie()
 {
     [ "$(zombies_of "$SERVER_PID")" -eq 0 ]
@@ -136,10 +141,11 @@ no_zombie()
     wait_until 5 two_workers
     killed=$(children_of "$SERVER_PID")
     # Stopped, the parent gets one SIGCHLD for both.
-    kill -STOP "$SERVER_PID"
+    stop "$SERVER_PID"
     # shellcheck disable=SC2086 # two numbers
     kill -KILL $killed
-    kill -CONT "$SERVER_PID"
+    wait_until 5 two_zombies
+    resume "$SERVER_PID"
     wait_until 10 all_replaced "$killed" ||
         because 06 "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
             "signals merge, and the handler waited for one child only"
