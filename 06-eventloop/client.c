@@ -1,21 +1,23 @@
 /*
  * client -- TCP echo client: stdin, stdout and a connection on an event loop
  *
- * usage: client [HOST [PORT]]        the default is localhost 8000
+ * usage: client [-h] [HOST [PORT]]        the default is localhost 8000
  *
  * Copies stdin to the server and what comes back to stdout. A HOST with a '/'
  * in it is the path of a Unix-domain socket.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "net.h"
+#include "program.h"
+
+static const char usage[] =
+    "usage: client [-h] [HOST [PORT]], PORT from 0 to 65535\n";
 
 static struct loop *loop;
 static struct conn *conn;
@@ -139,30 +141,14 @@ static const struct conn_handlers handlers = {.on_connect = on_connect,
                                               .on_end = on_end,
                                               .on_close = on_close};
 
-/* True if text is a decimal number from 0 to 65535 and nothing else. */
-static bool valid_port(const char *text)
-{
-    char *end;
-    unsigned long port = strtoul(text, &end, 10);
-
-    return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
-}
-
 int main(int argc, char *argv[])
 {
-    const char *host = argc > 1 ? argv[1] : "localhost";
-    const char *port = argc > 2 ? argv[2] : "8000";
+    struct options o = program_options(argc, argv, "h", usage);
 
-    if (argc > 3 || !valid_port(port)) {
-        fprintf(stderr, "usage: client [HOST [PORT]], PORT from 0 to 65535\n");
-        exit(2);
-    }
-    /* Writing to a server that is gone must fail, not end the client. */
-    signal(SIGPIPE, SIG_IGN);
-
+    program_prepare();
     loop = loop_new();
     if (loop != NULL)
-        conn = conn_connect(loop, host, port, &handlers, NULL);
+        conn = conn_connect(loop, o.host, o.port, &handlers, NULL);
     if (conn == NULL || loop_run(loop) == -1) {
         perror("client");
         exit(1);

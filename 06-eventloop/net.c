@@ -1,5 +1,5 @@
 /*
- * net.c -- servers and connections: see net.h for what is promised
+ * net.c -- connections: see net.h for what is promised
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -7,85 +7,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "conn.h"
 #include "sock.h"
-
-#define ACCEPTS_PER_TURN 16
-#define ACCEPT_PAUSE_MS 100
-
-struct conn {
-    struct loop *loop;
-    const struct conn_handlers *on;
-    void *arg;
-    struct server *server; /* NULL: conn_connect made it */
-    struct conn *next; /* of the same server */
-    struct conn **link; /* what points to this one in that list */
-    struct addrinfo *addrs; /* while it connects: all, and those left */
-    struct addrinfo *addrs_left;
-    char *out; /* waits to be sent: out[out_start] up to out[out_end - 1] */
-    size_t out_start;
-    size_t out_end;
-    int64_t last_active;
-    int64_t timer;
-    struct loop_task close_task;
-    int timeout_ms;
-    int error; /* for on_close */
-    int fd;
-    int events; /* as told to the loop */
-    bool connecting;
-    bool paused;
-    bool wants_drain;
-    bool ended; /* conn_end was called */
-    bool fin_sent; /* and everything has been sent */
-    bool eof; /* the peer has ended */
-    bool discards; /* conn_close was called */
-    bool closed;
-    bool in_event; /* conn_settle waits for its end */
-    bool unsettled;
-};
-
-struct server {
-    struct loop *loop;
-    const struct conn_handlers *on;
-    void *arg;
-    struct conn *conns;
-    struct loop_task free_task;
-    int64_t pause_timer; /* above 0: does not accept until then */
-    int fd;
-    pid_t opener;
-    bool closed;
-};
 
 /* One for all: nothing stays in it from one callback to the next. */
 static _Thread_local char read_buf[CONN_MAX_DATA];
 
-static void server_resume(struct loop *loop, void *arg);
+/* Their life */
 
-/* Connections: their life */
-
-/* The deferred end of every connection. A server that had no descriptor left
-   can accept again. */
+/* The deferred end of every connection. */
 static void conn_free(struct loop *loop, void *arg)
 {
     struct conn *c = arg;
-    struct server *s = c->server;
 
+    (void)loop;
     if (c->on->on_close != NULL)
         c->on->on_close(c, c->error, c->arg);
-    if (s != NULL) {
-        *c->link = c->next;
-        if (c->next != NULL)
-            c->next->link = c->link;
-        if (s->closed && s->conns == NULL)
-            free(s);
-        else if (s->pause_timer > 0)
-            server_resume(loop, s);
-    }
+    if (c->server != NULL)
+        server_forget(c);
     free(c);
 }
 
-static struct conn *conn_new(struct loop *loop, struct server *s, int fd,
-                             const struct conn_handlers *on, void *arg)
+struct conn *conn_new(struct loop *loop, int fd,
+                      const struct conn_handlers *on, void *arg)
 {
     struct conn *c = calloc(1, sizeof(*c));
 
@@ -94,18 +38,10 @@ static struct conn *conn_new(struct loop *loop, struct server *s, int fd,
     c->loop = loop;
     c->on = on;
     c->arg = arg;
-    c->server = s;
     c->fd = fd;
     c->last_active = loop_now(loop);
     c->close_task.cb = conn_free;
     c->close_task.arg = c;
-    if (s != NULL) {
-        c->next = s->conns;
-        c->link = &s->conns;
-        if (c->next != NULL)
-            c->next->link = &c->next;
-        s->conns = c;
-    }
     return c;
 }
 
@@ -140,9 +76,7 @@ void conn_destroy(struct conn *c)
 
 static void conn_ready(struct loop *loop, int fd, int events, void *arg);
 
-/* After anything has changed: sends FIN when it is due, closes when both ends
-   have ended, and tells the loop what c waits for now. */
-static void conn_settle(struct conn *c)
+void conn_settle(struct conn *c)
 {
     bool sends = c->connecting || c->out != NULL;
     bool reads = !c->connecting && !c->paused && !c->eof;
@@ -166,20 +100,14 @@ static void conn_settle(struct conn *c)
     c->events = events;
 }
 
-/* Connections: data */
-
-/* True if read or write only has nothing to do yet. */
-static bool is_passing(int error)
-{
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
+/* Data */
 
 static void conn_read(struct conn *c)
 {
     ssize_t n = read(c->fd, read_buf, sizeof(read_buf));
 
     if (n == -1) {
-        if (!is_passing(errno))
+        if (!sock_is_passing(errno))
             conn_fail(c, errno);
         return;
     }
@@ -203,7 +131,7 @@ static size_t conn_send(struct conn *c, const char *data, size_t n)
     ssize_t sent = write(c->fd, data, n);
 
     if (sent == -1) {
-        if (!is_passing(errno))
+        if (!sock_is_passing(errno))
             conn_fail(c, errno);
         return 0;
     }
@@ -267,7 +195,7 @@ bool conn_write(struct conn *c, const void *data, size_t n)
     return !c->wants_drain;
 }
 
-/* Connections: the rest of what a program calls */
+/* The rest of what a program calls */
 
 void conn_set_arg(struct conn *c, void *arg)
 {
@@ -394,7 +322,7 @@ struct conn *conn_connect(struct loop *loop, const char *host,
                           const char *port, const struct conn_handlers *on,
                           void *arg)
 {
-    struct conn *c = conn_new(loop, NULL, -1, on, arg);
+    struct conn *c = conn_new(loop, -1, on, arg);
 
     if (c == NULL)
         return NULL;
@@ -423,119 +351,4 @@ static void conn_ready(struct loop *loop, int fd, int events, void *arg)
     c->in_event = false;
     if (c->unsettled)
         conn_settle(c);
-}
-
-/* Servers */
-
-struct server *server_listen(const char *host, const char *port,
-                             const struct conn_handlers *on, void *arg)
-{
-    struct addrinfo *list = sock_resolve(host, port);
-    struct server *s = NULL;
-    int fd = -1;
-
-    if (list != NULL)
-        s = calloc(1, sizeof(*s));
-    if (s != NULL)
-        fd = sock_listen(list);
-    if (fd == -1) {
-        int saved_errno = errno;
-        sock_free_addrs(list);
-        free(s);
-        errno = saved_errno;
-        return NULL;
-    }
-    sock_free_addrs(list);
-    s->on = on;
-    s->arg = arg;
-    s->fd = fd;
-    s->opener = getpid();
-    return s;
-}
-
-int server_port(const struct server *s)
-{
-    return sock_port(s->fd);
-}
-
-/* Out of descriptors or the like: the listening socket stays ready, so do not
-   look at it for a while. */
-static void server_pause(struct server *s, int error)
-{
-    int64_t timer =
-        loop_timer_start(s->loop, ACCEPT_PAUSE_MS, 0, server_resume, s);
-
-    if (timer > 0) {
-        s->pause_timer = timer;
-        loop_unwatch(s->loop, s->fd);
-    }
-    if (s->on->on_accept_error != NULL)
-        s->on->on_accept_error(error, s->arg);
-}
-
-static void server_ready(struct loop *loop, int fd, int events, void *arg)
-{
-    struct server *s = arg;
-
-    (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TURN && !s->closed; i++) {
-        int conn_fd = sock_accept(fd);
-        if (conn_fd == -1) {
-            if (!is_passing(errno))
-                server_pause(s, errno);
-            return;
-        }
-        struct conn *c = conn_new(loop, s, conn_fd, s->on, s->arg);
-        if (c == NULL) {
-            close(conn_fd);
-            server_pause(s, ENOMEM);
-            return;
-        }
-        conn_settle(c);
-        if (!c->closed && s->on->on_connect != NULL)
-            s->on->on_connect(c, c->arg);
-    }
-}
-
-int server_start(struct server *s, struct loop *loop)
-{
-    s->loop = loop;
-    return loop_watch(loop, s->fd, LOOP_READ, server_ready, s);
-}
-
-static void server_resume(struct loop *loop, void *arg)
-{
-    struct server *s = arg;
-
-    loop_timer_stop(loop, s->pause_timer);
-    s->pause_timer = 0;
-    if (server_start(s, loop) == -1)
-        server_pause(s, errno);
-}
-
-static void server_free(struct loop *loop, void *arg)
-{
-    (void)loop;
-    free(arg);
-}
-
-void server_close(struct server *s, int grace_ms)
-{
-    s->closed = true;
-    if (s->loop != NULL) {
-        loop_timer_stop(s->loop, s->pause_timer);
-        loop_unwatch(s->loop, s->fd);
-    }
-    s->pause_timer = 0;
-    if (s->opener == getpid())
-        sock_unlink(s->fd);
-    close(s->fd);
-    for (struct conn *c = s->conns; c != NULL; c = c->next)
-        conn_close(c, grace_ms);
-    s->free_task.cb = server_free;
-    s->free_task.arg = s;
-    if (s->loop == NULL)
-        free(s);
-    else if (s->conns == NULL)
-        loop_defer(s->loop, &s->free_task);
 }

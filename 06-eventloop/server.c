@@ -6,35 +6,22 @@
  * The default is localhost 8000, one process, connections may be idle for
  * ever. A HOST with a '/' in it is the path of a Unix-domain socket.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "net.h"
+#include "program.h"
 #include "workers.h"
 
 #define GRACE_MS 1000 /* for the peer, when we end a connection */
-#define MAX_WORKERS 1024
 
 static const char usage[] =
     "usage: server [-w WORKERS] [-t IDLE_SECONDS] [-h] [HOST [PORT]]\n";
 
-static struct {
-    const char *host;
-    const char *port;
-    int n_workers; /* 0: serve in this process */
-    int idle_ms; /* 0: no limit */
-} options = {.host = "localhost", .port = "8000"};
-
+static struct options options;
 static struct server *server;
 static struct workers *workers; /* the parent's */
 static int parent_fd; /* a worker's: EOF when it should end */
@@ -44,19 +31,6 @@ static void die(const char *what)
 {
     fprintf(stderr, "%s: %s\n", what, net_strerror(errno));
     exit(1);
-}
-
-/* Tells of trouble that the server survives, at most once a second, and not
-   at all while nobody reads stderr: that must not stop the server. */
-static void report(const char *what, const char *why)
-{
-    static time_t last;
-    time_t now = time(NULL);
-    struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
-
-    if (now != last && poll(&err, 1, 0) == 1 && err.revents == POLLOUT)
-        fprintf(stderr, "%s: %s\n", what, why);
-    last = now;
 }
 
 /* The echo: Node's handlers, one by one */
@@ -96,7 +70,7 @@ static void on_timeout(struct conn *c, void *arg)
 static void on_accept_error(int error, void *arg)
 {
     (void)arg;
-    report("accept", net_strerror(error));
+    program_report("accept", net_strerror(error));
 }
 
 static const struct conn_handlers echo = {.on_connect = on_connect,
@@ -165,7 +139,8 @@ static int run(int stop_fd, void *arg)
         loop_watch(loop, stop_fd, LOOP_READ, on_parent_gone, NULL) == -1)
         die("loop");
     if (is_parent)
-        workers = workers_start(loop, options.n_workers, run, NULL, report);
+        workers =
+            workers_start(loop, options.n_workers, run, NULL, program_report);
     if (is_parent ? workers == NULL : server_start(server, loop) == -1)
         die("start");
     if (stop_fd == -1)
@@ -176,69 +151,10 @@ static int run(int stop_fd, void *arg)
     return 0;
 }
 
-/* text as a number from min to max; anything else is a usage error. */
-static long number(const char *text, long min, long max)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-
-    if (isdigit((unsigned char)text[0]) && *end == '\0' && value >= min &&
-        value <= max)
-        return value;
-    fprintf(stderr, "%s is not a number from %ld to %ld\n%s", text, min, max,
-            usage);
-    exit(2);
-}
-
-static void parse_options(int argc, char *argv[])
-{
-    int opt;
-
-    while ((opt = getopt(argc, argv, "w:t:h")) != -1) {
-        if (opt == 'w') {
-            options.n_workers = number(optarg, 1, MAX_WORKERS);
-        } else if (opt == 't') {
-            options.idle_ms = number(optarg, 1, INT_MAX / 1000) * 1000;
-        } else {
-            fputs(usage, opt == 'h' ? stdout : stderr);
-            exit(opt == 'h' ? 0 : 2);
-        }
-    }
-    if (argc - optind > 2) {
-        fputs(usage, stderr);
-        exit(2);
-    }
-    if (optind < argc)
-        options.host = argv[optind++];
-    if (optind < argc)
-        options.port = argv[optind];
-    number(options.port, 0, 65535);
-}
-
-/* As many descriptors as we may have. And a connection must not become fd 0,
-   1 or 2, where a message meant for stderr would go to a peer. */
-static void prepare_descriptors(void)
-{
-    struct rlimit limit;
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    close(fd);
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 int main(int argc, char *argv[])
 {
-    prepare_descriptors();
-    parse_options(argc, argv);
-    /* Writing to a peer that is gone must fail, not end the server. */
-    signal(SIGPIPE, SIG_IGN);
-
+    options = program_options(argc, argv, "w:t:h", usage);
+    program_prepare();
     server = server_listen(options.host, options.port, &echo, NULL);
     if (server == NULL)
         die(options.host);

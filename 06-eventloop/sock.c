@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,6 +34,11 @@ const char *net_strerror(int error)
         return strerror(error);
     error -= GAI_ERRORS;
     return gai_strerror(EAI_NONAME < 0 ? -error : error);
+}
+
+bool sock_is_passing(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 struct path_address {

@@ -1,13 +1,18 @@
 /*
- * sock.h -- names, addresses and sockets: what net.c asks the kernel for
+ * sock.h -- names, addresses and sockets: what net asks the kernel for
  *
- * Only net.c uses this. All sockets are non-blocking and close on exec.
- * Functions return -1 or NULL with errno set, see net_strerror.
+ * Only net.c and net_server.c use this. All sockets are non-blocking and close
+ * on exec. Functions return -1 or NULL with errno set, see net_strerror.
  */
 #ifndef SOCK_H
 #define SOCK_H
 
 #include <netdb.h>
+#include <stdbool.h>
+
+/* True if accept, read or write, which gave this errno, only had nothing to
+   do yet. */
+bool sock_is_passing(int error);
 
 /*
  * All stream addresses of host and port, to be freed with sock_free_addrs. A

@@ -1,0 +1,95 @@
+/*
+ * program.c -- options, descriptors, complaints: see program.h
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "program.h"
+
+#define MAX_WORKERS 1024
+
+static void usage_error(const char *usage)
+{
+    fputs(usage, stderr);
+    exit(2);
+}
+
+/* Returns text as a number from min to max; anything else ends it all. */
+static long number(const char *text, long min, long max, const char *usage)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    if (!isdigit((unsigned char)text[0]) || *end != '\0' || value < min ||
+        value > max) {
+        fprintf(stderr, "%s is not a number from %ld to %ld\n", text, min,
+                max);
+        usage_error(usage);
+    }
+    return value;
+}
+
+struct options program_options(int argc, char *argv[], const char *allowed,
+                               const char *usage)
+{
+    struct options o = {.host = "localhost", .port = "8000"};
+    int opt;
+
+    while ((opt = getopt(argc, argv, allowed)) != -1) {
+        if (opt == 'w') {
+            o.n_workers = number(optarg, 1, MAX_WORKERS, usage);
+        } else if (opt == 't') {
+            o.idle_ms = number(optarg, 1, INT_MAX / 1000, usage) * 1000;
+        } else if (opt == 'h') {
+            fputs(usage, stdout);
+            exit(0);
+        } else {
+            usage_error(usage);
+        }
+    }
+    if (argc - optind > 2)
+        usage_error(usage);
+    if (optind < argc)
+        o.host = argv[optind++];
+    if (optind < argc)
+        o.port = argv[optind];
+    number(o.port, 0, 65535, usage);
+    return o;
+}
+
+void program_prepare(void)
+{
+    struct rlimit limit;
+
+    /* Writing to a peer that is gone must fail, not end the program. */
+    signal(SIGPIPE, SIG_IGN);
+    /* Closed ones would be given to sockets, and what is meant for stderr to
+       a peer. Opened the wrong way round, they fail when they are used. */
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+void program_report(const char *what, const char *why)
+{
+    static time_t last;
+    time_t now = time(NULL);
+    struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    if (now != last && poll(&err, 1, 0) == 1 && err.revents == POLLOUT)
+        fprintf(stderr, "%s: %s\n", what, why);
+    last = now;
+}
