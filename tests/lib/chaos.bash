@@ -122,10 +122,14 @@ server_quick()
     local line
 
     SERVER_ERR=$BATS_TEST_TMPDIR/quick.err
+    [ -p "$BATS_TEST_TMPDIR/quick" ] || mkfifo "$BATS_TEST_TMPDIR/quick"
+    exec 7<&- # or the open for writing below would not wait for the reader
+    # A job, not <(…): bash now and then has no exit status of the latter.
     # shellcheck disable=SC2153 # stage_setup sets SERVER_CMD
-    exec 7< <(exec env --default-signal "$@" "${SERVER_CMD[@]}" \
-        localhost 0 2>"$SERVER_ERR" 3>&- 4>&-)
+    env --default-signal "$@" "${SERVER_CMD[@]}" localhost 0 \
+        >"$BATS_TEST_TMPDIR/quick" 2>"$SERVER_ERR" 3>&- 4>&- &
     SERVER_PID=$!
+    exec 7<"$BATS_TEST_TMPDIR/quick"
     STARTED+=("$SERVER_PID")
     read -r -t 10 line <&7 || {
         kill -KILL "$SERVER_PID" 2>/dev/null # if it does neither
