@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #endif
 
+#define STRIP 17 /* columns for a second */
 #define HELLO "Hello, server!\n"
 #define SILENCE_MS 1000 /* how long the first client keeps silent */
 #define DEADLINE_MS 5000
@@ -199,12 +200,27 @@ static const char *sleeps_in(pid_t pid)
     return "?";
 }
 
+/* With the longest calls: 80 columns. */
+static void print_row(const char *name, bool at_once, double ms,
+                      int n_processes, const char *calls)
+{
+    char strip[STRIP + 1];
+    int at = at_once ? 0 : STRIP - 1;
+
+    memset(strip, ' ', STRIP);
+    memset(strip, '-', at);
+    strip[at] = '*';
+    strip[STRIP] = '\0';
+    printf(" %s%-13s%s |%s%s%s|%8.1f ms%7d     %s\n", bold, name, plain,
+           at_once ? green : red, strip, plain, ms, n_processes, calls);
+    fflush(stdout);
+}
+
 /* Asks the question of one stage and prints its row. False: it failed. */
 static bool show_stage(const char *dir)
 {
     const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
     char line[256], calls[64];
-    char strip[27];
     char server_path[512];
     pid_t child;
 
@@ -236,7 +252,7 @@ static bool show_stage(const char *dir)
     int n_processes = count_processes(server.pid, &child);
     snprintf(calls, sizeof(calls), "%s", sleeps_in(server.pid));
     if (child != 0)
-        snprintf(calls, sizeof(calls), "%s; its children: %s",
+        snprintf(calls, sizeof(calls), "%s; children: %s",
                  sleeps_in(server.pid), sleeps_in(child));
     stop(&silent);
     bool ok = at_once;
@@ -249,15 +265,7 @@ static bool show_stage(const char *dir)
     kill(server.pid, SIGKILL);
     stop(&server);
 
-    int at = at_once ? 0 : (int)sizeof(strip) - 2;
-    memset(strip, ' ', sizeof(strip) - 1);
-    memset(strip, '-', at);
-    strip[at] = '*';
-    strip[sizeof(strip) - 1] = '\0';
-    printf(" %s%-13s%s |%s%s%s%8.1f ms%6d     %s\n", bold, name, plain,
-           at_once ? green : red, strip, plain, answered - asked, n_processes,
-           calls);
-    fflush(stdout);
+    print_row(name, at_once, answered - asked, n_processes, calls);
     if (!ok)
         fprintf(stderr, "demo: %s answered wrong\n", name);
     return ok;
@@ -283,7 +291,7 @@ int main(int argc, char *argv[])
         "\n Each server gets two clients. The first connects and keeps silent"
         "\n for a second. The second connects and says \"Hello, server!\"."
         "\n\n %sWhen is the second one answered?%s"
-        "\n\n %s%-13s |0 s                   1 s |           processes"
+        "\n\n %s%-13s |0 s           1 s|            processes"
         "  sleeps in%s\n",
         bold, plain, dim, "stage", plain);
     for (int i = 1; i < argc; i++)
