@@ -10,7 +10,9 @@ setup()
 teardown() { stage_teardown; }
 
 @test "says where it listens: one line on stdout, in this form" {
-    peer echo:1000 fin end
+    peer echo:1000 fin end ||
+        because 01 "1,000 bytes, then FIN" "the peer's complaint above" \
+            "it does not echo yet, or does not close at EOF"
     [ "$(cat "$SERVER_OUT")" = "Server is listening on localhost:$PORT" ] ||
         because 01 "Server is listening on localhost:$PORT" \
             "$(cat "$SERVER_OUT")" "other words, or more than one line"
@@ -56,7 +58,10 @@ teardown() { stage_teardown; }
 }
 
 @test "answers at once: waits for no newline, no more bytes and no EOF" {
-    peer echo:1 echo:1 echo:777 echo:1 ping:20 fin end
+    peer echo:1 echo:1 echo:777 echo:1 ping:20 fin end ||
+        because 01 "each piece comes back before the next is sent" \
+            "the peer's complaint above" \
+            "it does not echo yet, or waits for more before it answers"
     says_nothing
 }
 

@@ -78,7 +78,7 @@ check_path()
 
     path=${path#./}
     path=${path#../}
-    path=${path%%[:,;)]*}
+    path=${path%%[:,;)\']*}
     path=${path%.}
     case $path in
     0[1-9]-[a-z]*/* | 0[1-6]-[a-z]* | tests/* | docs/* | .ci/*) ;;
