@@ -62,9 +62,12 @@ lint:
 sanitize:
 	@tests/sanitize
 
+valgrind: all
+	@tests/valgrind
+
 clean:
 	@for dir in $(STAGES) tests/tools; do $(MAKE) -s -C $$dir clean; done
 	@rm -rf .build
 
 .PHONY: all $(STAGES) tools help demo test test-course bug-list bugs bench bench-peers \
-	timeline guard soak lint sanitize clean
+	timeline guard soak lint sanitize valgrind clean

@@ -215,6 +215,7 @@ closed_at_start()
 }
 
 @test "client: stdin or stdout closed at the start is an error that it names" {
+    not_under_valgrind
     server_start
     closed_at_start '<&-'
     [ "$STATUS" -eq 1 ]

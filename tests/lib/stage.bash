@@ -15,6 +15,7 @@
 #                 language; HOST and PORT are appended
 #     CLIENT      another client, in the same way
 #     LIKE        the stage whose limits are allowed (default: STAGE)
+#     VALGRIND=1  runs server and client under valgrind (make valgrind)
 #
 # Functions that check something return 1 and print what was expected, what
 # came, the likely cause and the chapter to read.
@@ -42,6 +43,12 @@ stage_setup()
     if [ -n "${CLIENT:-}" ]; then
         eval "CLIENT_CMD=($CLIENT)"
     fi
+    if [ -n "${VALGRIND:-}" ]; then
+        SERVER_CMD=(valgrind -q --log-file="$BATS_TEST_TMPDIR/valgrind.%p"
+            "${SERVER_CMD[@]}")
+        CLIENT_CMD=(valgrind -q --log-file="$BATS_TEST_TMPDIR/valgrind.%p"
+            "${CLIENT_CMD[@]}")
+    fi
     SERVER_PID=
     SERVER_WRAP=()
     BYSTANDER=
@@ -60,8 +67,9 @@ stage_teardown()
         kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
-    if grep -sE 'Sanitizer|runtime error:' "$BATS_TEST_TMPDIR"/*.err; then
-        echo "A sanitizer complained: see the lines above."
+    if grep -sE 'Sanitizer|runtime error:' "$BATS_TEST_TMPDIR"/*.err ||
+        cat "$BATS_TEST_TMPDIR"/valgrind.* 2>/dev/null | grep .; then
+        echo "A sanitizer or valgrind complained: see the lines above."
         return 1
     fi
     return 0
@@ -131,6 +139,12 @@ not_for()
     skip "not for $LIKE: $1"
 }
 
+# not_under_valgrind: what follows would meet valgrind, and not the program.
+not_under_valgrind()
+{
+    [ -z "${VALGRIND:-}" ] || not_for "under valgrind"
+}
+
 # need PROGRAM: skips the test if it is not installed.
 need()
 {
@@ -158,6 +172,7 @@ need_descriptors()
 # need_tracing: skips the test where strace is missing or may not trace.
 need_tracing()
 {
+    not_under_valgrind
     need strace
     strace -D -o /dev/null true 2>/dev/null ||
         skip "strace may not trace here"
