@@ -15,7 +15,8 @@
 #                 language; HOST and PORT are appended
 #     CLIENT      another client, in the same way
 #     LIKE        the stage whose limits are allowed (default: STAGE)
-#     VALGRIND=1  runs server and client under valgrind (make valgrind)
+#     VALGRIND=1  runs server and client under valgrind (make valgrind), and
+#                 allows ten times as long
 #
 # Functions that check something return 1 and print what was expected, what
 # came, the likely cause and the chapter to read.
@@ -26,6 +27,10 @@ STAGES_DIR=${STAGES_DIR:-$ROOT_DIR}
 STAGE=${STAGE:-05-epoll}
 LIKE=${LIKE:-$STAGE}
 TOOLS=$TESTS_DIR/tools
+
+# By how much every deadline is longer.
+SLOWER=${VALGRIND:+10}
+SLOWER=${SLOWER:-1}
 
 # The tests compare messages.
 export LC_ALL=C
@@ -182,7 +187,8 @@ need_tracing()
 # succeeds; fails after SECONDS.
 wait_until()
 {
-    local deadline=$((SECONDS + $1 + 1)) limit=$1
+    local limit=$(($1 * SLOWER))
+    local deadline=$((SECONDS + limit + 1))
 
     shift
     until "$@" >/dev/null 2>&1; do
@@ -558,7 +564,7 @@ healthy()
             "one connection's trouble was taken for its own"
         return 1
     fi
-    if ! came=$(peer -t 5 echo:65536 fin end 2>&1); then
+    if ! came=$(peer -t $((5 * SLOWER)) echo:65536 fin end 2>&1); then
         because stage "a new client gets its 64 KiB back" "$came" \
             "the server waits for, or is kept busy by, an old connection"
         return 1
