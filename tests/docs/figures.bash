@@ -18,6 +18,11 @@ check_figures()
     local figure='<!-- figure ([^ >]+) -->([^<]*)<!-- /figure -->'
 
     while IFS=: read -r line text; do
+        # A comment at the start of a line ends the paragraph (CommonMark).
+        if [[ $text =~ ^\ *'<!-- figure' ]] && [ "$line" -gt 1 ] &&
+            [ -n "$(sed "$((line - 1))!d" "$file")" ]; then
+            bad "$file:$line" "a figure begins the line: put a word before it"
+        fi
         while [[ $text =~ $figure ]]; do
             text=${text#*"${BASH_REMATCH[0]}"}
             key=${BASH_REMATCH[1]}
