@@ -9,8 +9,9 @@
  * own; with the one that it inherits it may only call loop_free.
  *
  * Functions that return int or a pointer return -1 or NULL on failure and
- * set errno; then nothing has changed. Nothing here prints or exits. Any
- * function but loop_run and loop_free may be called from any callback.
+ * set errno; then nothing has changed that a callback could see. Nothing here
+ * prints or exits. Any function but loop_run and loop_free may be called from
+ * any callback.
  */
 #ifndef LOOP_H
 #define LOOP_H

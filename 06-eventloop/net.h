@@ -30,8 +30,10 @@ struct server;
 #define CONN_HIGH_WATER (16 * 1024)
 
 /*
- * Any may be NULL. arg is what server_listen or conn_connect was given, or
- * conn_set_arg later. The structure must outlive its connections.
+ * Any may be NULL. An accepted connection gets on_connect before all else,
+ * even if it has failed already and on_close comes next. arg is what
+ * server_listen or conn_connect was given, or conn_set_arg later. The
+ * structure must outlive its connections.
  */
 struct conn_handlers {
     /* Accepted, or connected. */
@@ -86,7 +88,8 @@ void server_close(struct server *s, int grace_ms);
 
 /*
  * Starts to connect, to one address of host after the other until one
- * answers; then on_connect. If none does, on_close has the last one's error.
+ * answers; then on_connect. If none does, on_close has the last one's error
+ * (EAGAIN: the queue of a Unix-domain server is full, see connect(2)).
  * What is written before waits. Blocks while the name is resolved (Node has
  * threads for that). NULL: ENOMEM.
  */
@@ -132,8 +135,9 @@ void conn_destroy(struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
-/* Calls on_timeout whenever nothing was sent or received for ms; 0: never.
-   Returns 0, or -1: ENOMEM. */
+/* Calls on_timeout whenever nothing was sent or received for ms, counted from
+   the iteration (loop_now) in which it last was; 0: never. Returns 0, or -1:
+   ENOMEM. */
 int conn_set_timeout(struct conn *c, int ms);
 
 #endif

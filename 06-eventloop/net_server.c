@@ -102,7 +102,7 @@ static void server_ready(struct loop *loop, int fd, int events, void *arg)
         }
         server_add(s, c);
         conn_settle(c);
-        if (!c->closed && s->on->on_connect != NULL)
+        if (s->on->on_connect != NULL)
             s->on->on_connect(c, c->arg);
     }
 }

@@ -29,26 +29,43 @@ struct workers {
     worker_main *work;
     void *arg;
     worker_report *report;
+    struct loop_task free_task;
     bool stopping;
     int fds[2];
     int count;
     struct worker worker[];
 };
 
+/* Does fork(2) and, in the child, loop_free. Signals wait meanwhile: handlers
+   of the parent's loop would lose what is meant for the child. */
+static pid_t fork_without(struct loop *loop)
+{
+    sigset_t all, former;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &former);
+    pid_t pid = fork();
+    int saved_errno = errno;
+    if (pid == 0)
+        loop_free(loop);
+    sigprocmask(SIG_SETMASK, &former, NULL);
+    errno = saved_errno;
+    return pid;
+}
+
 static void worker_start(struct loop *loop, void *arg)
 {
     struct worker *one = arg;
     struct workers *w = one->all;
-    pid_t pid = fork();
 
     one->timer = 0;
     one->started = loop_now(loop);
+    pid_t pid = fork_without(loop);
     if (pid == -1) {
         w->report("fork", strerror(errno));
         one->timer = loop_timer_start(loop, PAUSE_MS, 0, worker_start, one);
     } else if (pid == 0) {
         close(w->fds[0]);
-        loop_free(loop); /* the parent's */
         exit(w->work(w->fds[1], w->arg));
     } else {
         one->pid = pid;
@@ -83,6 +100,12 @@ static void on_child(struct loop *loop, int signo, void *arg)
     }
 }
 
+static void workers_free(struct loop *loop, void *arg)
+{
+    (void)loop;
+    free(arg);
+}
+
 /* EOF: nobody holds the other end any more. */
 static void all_ended(struct loop *loop, int fd, int events, void *arg)
 {
@@ -92,7 +115,10 @@ static void all_ended(struct loop *loop, int fd, int events, void *arg)
     loop_unwatch(loop, fd);
     close(fd);
     loop_signal(loop, SIGCHLD, NULL, NULL);
-    free(w);
+    /* A signal of this iteration may still call workers_stop. */
+    w->free_task.cb = workers_free;
+    w->free_task.arg = w;
+    loop_defer(loop, &w->free_task);
 }
 
 struct workers *workers_start(struct loop *loop, int count, worker_main *work,

@@ -22,8 +22,9 @@ typedef void worker_report(const char *what, const char *why);
  * Forks count workers, and a new one for each that ends, at once or, when
  * that one had run for less than a second, a second later; the same when
  * fork(2) fails. Uses SIGCHLD, and keeps the loop running until the last one
- * has ended after workers_stop. What a worker must not inherit (buffered
- * output, say) is cleared before. NULL with errno: ENOMEM, EMFILE, ENFILE.
+ * has ended after workers_stop; it is freed at the end of that iteration. The
+ * caller has flushed what it would not have written by each worker again
+ * (stdio). NULL with errno: ENOMEM, EMFILE, ENFILE.
  */
 struct workers *workers_start(struct loop *loop, int count, worker_main *work,
                               void *arg, worker_report *report);

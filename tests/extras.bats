@@ -186,6 +186,25 @@ children_are()
     healthy
 }
 
+# child_of_server: sets CHILD to its only child.
+child_of_server()
+{
+    CHILD=$(children_of "$SERVER_PID") && [ -n "$CHILD" ]
+}
+
+@test "-w 1: a worker told to end right after its fork does end" {
+    need_tracing
+    # The child is slow to give back the handlers that it has inherited.
+    SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace"
+        -e trace=rt_sigaction -e inject=rt_sigaction:delay_enter=300000)
+    server_start -w 1
+    wait_until 5 child_of_server
+    kill -TERM "$CHILD"
+    wait_until 10 not alive "$CHILD" ||
+        because 06 "the worker ends" "it goes on" \
+            "the signal went to a handler of the parent's loop"
+}
+
 @test "a file that is no socket is left alone" {
     on_a_path
     echo mine >"$LISTEN_HOST"

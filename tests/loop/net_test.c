@@ -936,6 +936,29 @@ static void set_timeout(struct conn *c)
         conn_destroy(c);
 }
 
+static int n_open; /* those accepted whose on_close has not come */
+
+static void count_open(struct conn *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    n_open++;
+}
+
+static void count_closed(struct conn *c, int error, void *arg)
+{
+    (void)c;
+    (void)error;
+    (void)arg;
+    CHECK(n_open > 0);
+    n_open--;
+}
+
+static const struct conn_handlers counted_echo = {.on_connect = count_open,
+                                                  .on_data = echo,
+                                                  .on_drain = resume,
+                                                  .on_close = count_closed};
+
 /* A server, a client, an echo through a full queue. False: not all came. */
 static bool exchange(long nth)
 {
@@ -943,11 +966,12 @@ static bool exchange(long nth)
     struct conn *client = NULL;
 
     n_data = 0;
+    n_open = 0;
     memset(trace, 0, sizeof(trace));
     act_at = 'c';
     act = set_timeout;
     hook_fail_alloc = nth;
-    server = server_listen(path, "0", &echo_handlers, NULL);
+    server = server_listen(path, "0", &counted_echo, NULL);
     if (server == NULL) {
         CHECK(errno == ENOMEM);
         return false;
@@ -962,6 +986,7 @@ static bool exchange(long nth)
         conn_destroy(client);
     server_close(server, 0);
     CHECK(loop_run(loop) == 0);
+    CHECK(n_open == 0);
     return whole;
 }
 
@@ -973,8 +998,16 @@ static void allocations_fail(void)
     do {
         strcpy(dir, "/tmp/net_test.XXXXXX");
         start(NULL);
+        /* The loop's table of 16 descriptors grows for the accepted one. */
+        int taken[16];
+        int n_taken = 0;
+        do
+            taken[n_taken] = dup(0);
+        while (taken[n_taken++] < 13);
         n++;
         whole = exchange(n);
+        while (n_taken > 0)
+            close(taken[--n_taken]);
         bool reached = hook_fail_alloc <= 0;
         hook_fail_alloc = 0;
         run_out();
