@@ -1,5 +1,6 @@
-#!/usr/bin/env bats
 # loop -- what loop.h and net.h promise, each promise alone, on both pollers
+# grades: stage
+# only: 06
 #
 # tests/loop/ holds the tests themselves, in C: one function for each promise,
 # which a test here runs by its name. They are built with ASan and UBSan
@@ -42,245 +43,245 @@ promise()
     done
 }
 
-@test "06-eventloop: a loop with nothing to do ends at once" {
+@test "a loop with nothing to do ends at once" {
     promise nothing_to_do
 }
 
-@test "06-eventloop: a single one-shot timer runs, and the loop ends" {
+@test "a single one-shot timer runs, and the loop ends" {
     promise single_timer
 }
 
-@test "06-eventloop: a loop can be stopped and run again, but not from inside" {
+@test "a loop can be stopped and run again, but not from inside" {
     promise stop_and_run_again
 }
 
-@test "06-eventloop: loop_now stays the same during an iteration" {
+@test "loop_now stays the same during an iteration" {
     promise now_is_cached
 }
 
-@test "06-eventloop: timers run in the order of their time, then of their start" {
+@test "timers run in the order of their time, then of their start" {
     promise timer_order
 }
 
-@test "06-eventloop: a timer is never early, and its wait never spins" {
+@test "a timer is never early, and its wait never spins" {
     promise timer_never_early
 }
 
-@test "06-eventloop: a timer callback may stop itself, another one, or none" {
+@test "a timer callback may stop itself, another one, or none" {
     promise timer_stop_in_callbacks
 }
 
-@test "06-eventloop: no timer id comes twice" {
+@test "no timer id comes twice" {
     promise timer_ids_differ
 }
 
-@test "06-eventloop: a repeating timer does not drift" {
+@test "a repeating timer does not drift" {
     promise timer_repeats
 }
 
-@test "06-eventloop: a repeating timer skips the beats it missed" {
+@test "a repeating timer skips the beats it missed" {
     promise timer_skips_missed_beats
 }
 
-@test "06-eventloop: a timer that restarts itself at 0 ms starves nobody" {
+@test "a timer that restarts itself at 0 ms starves nobody" {
     promise timer_of_zero_starves_nobody
 }
 
-@test "06-eventloop: a thousand timers, half of them stopped, run in order" {
+@test "a thousand timers, half of them stopped, run in order" {
     promise thousand_timers
 }
 
-@test "06-eventloop: a timer of 30 days, and one of 290 million years" {
+@test "a timer of 30 days, and one of 290 million years" {
     promise thirty_days
 }
 
-@test "06-eventloop: the wall clock may jump an hour ahead or back" {
+@test "the wall clock may jump an hour ahead or back" {
     promise wall_clock_jumps
 }
 
-@test "06-eventloop: a callback may unwatch its own descriptor" {
+@test "a callback may unwatch its own descriptor" {
     promise unwatch_in_callback
 }
 
-@test "06-eventloop: a callback may unwatch another one that is ready as well" {
+@test "a callback may unwatch another one that is ready as well" {
     promise unwatch_other_in_batch
 }
 
-@test "06-eventloop: an event of a closed descriptor does not reach the new one" {
+@test "an event of a closed descriptor does not reach the new one" {
     promise stale_event
 }
 
-@test "06-eventloop: a callback may unwatch and close its own descriptor" {
+@test "a callback may unwatch and close its own descriptor" {
     promise closes_in_callback
 }
 
-@test "06-eventloop: watching again replaces events and callback" {
+@test "watching again replaces events and callback" {
     promise watch_replaces
 }
 
-@test "06-eventloop: a descriptor may have a large number" {
+@test "a descriptor may have a large number" {
     promise watch_large_number
 }
 
-@test "06-eventloop: of 300 descriptors that are always ready, all have turns" {
+@test "of 300 descriptors that are always ready, all have turns" {
     promise all_get_their_turn
 }
 
-@test "06-eventloop: regular files and /dev/null are always ready" {
+@test "regular files and /dev/null are always ready" {
     promise files_are_ready
 }
 
-@test "06-eventloop: a hang-up without interest does not spin" {
+@test "a hang-up without interest does not spin" {
     promise no_interest_no_spin
 }
 
-@test "06-eventloop: deferred calls run after the events, in order, once" {
+@test "deferred calls run after the events, in order, once" {
     promise deferred_order
 }
 
-@test "06-eventloop: what a deferred call defers waits for the next iteration" {
+@test "what a deferred call defers waits for the next iteration" {
     promise deferred_is_bounded
 }
 
-@test "06-eventloop: a deferred call may free its task" {
+@test "a deferred call may free its task" {
     promise deferred_may_free
 }
 
-@test "06-eventloop: a signal ends the wait" {
+@test "a signal ends the wait" {
     promise signal_during_wait
 }
 
-@test "06-eventloop: a signal just before the wait ends it as well" {
+@test "a signal just before the wait ends it as well" {
     promise signal_just_before_wait
 }
 
-@test "06-eventloop: signals alone do not keep the loop running" {
+@test "signals alone do not keep the loop running" {
     promise signals_alone_end
 }
 
-@test "06-eventloop: 70,000 signals neither block nor hide another one" {
+@test "70,000 signals neither block nor hide another one" {
     promise signal_storm
 }
 
-@test "06-eventloop: a signal gets its former disposition back" {
+@test "a signal gets its former disposition back" {
     promise signal_gives_back
 }
 
-@test "06-eventloop: loop.c: each allocation fails in turn" {
+@test "loop.c: each allocation fails in turn" {
     promise allocations_fail
 }
 
-@test "06-eventloop: a connection whose ends have both ended closes, with error 0" {
+@test "a connection whose ends have both ended closes, with error 0" {
     promise ends_in_order
 }
 
-@test "06-eventloop: conn_destroy in every handler; later calls do nothing" {
+@test "conn_destroy in every handler; later calls do nothing" {
     promise destroy_in_every_handler
 }
 
-@test "06-eventloop: conn_write in on_close does nothing" {
+@test "conn_write in on_close does nothing" {
     promise write_in_on_close
 }
 
-@test "06-eventloop: server_close in every handler" {
+@test "server_close in every handler" {
     promise server_close_in_handlers
 }
 
-@test "06-eventloop: a reset is told to on_close" {
+@test "a reset is told to on_close" {
     promise reset_is_an_error
 }
 
-@test "06-eventloop: the peer has ended, and we still send" {
+@test "the peer has ended, and we still send" {
     promise half_open_by_the_peer
 }
 
-@test "06-eventloop: we have ended, and the peer still sends" {
+@test "we have ended, and the peer still sends" {
     promise half_open_by_us
 }
 
-@test "06-eventloop: conn_write: false above the high-water mark, one on_drain" {
+@test "conn_write: false above the high-water mark, one on_drain" {
     promise backpressure
 }
 
-@test "06-eventloop: an echo to a peer that does not read holds 64 KiB" {
+@test "an echo to a peer that does not read holds 64 KiB" {
     promise flood_is_bounded
 }
 
-@test "06-eventloop: a paused connection has no data and no end" {
+@test "a paused connection has no data and no end" {
     promise pause_and_resume
 }
 
-@test "06-eventloop: a connection paused at once does not spin" {
+@test "a connection paused at once does not spin" {
     promise pause_in_on_connect
 }
 
-@test "06-eventloop: one read in a turn, of at most CONN_MAX_DATA" {
+@test "one read in a turn, of at most CONN_MAX_DATA" {
     promise turns_are_capped
 }
 
-@test "06-eventloop: on_timeout after idle time only, and again" {
+@test "on_timeout after idle time only, and again" {
     promise idle_timeout
 }
 
-@test "06-eventloop: conn_close sends what waits, then discards until FIN" {
+@test "conn_close sends what waits, then discards until FIN" {
     promise close_waits_for_the_peer
 }
 
-@test "06-eventloop: conn_close does not wait longer than told" {
+@test "conn_close does not wait longer than told" {
     promise close_has_a_deadline
 }
 
-@test "06-eventloop: server_close ends every connection, then the loop ends" {
+@test "server_close ends every connection, then the loop ends" {
     promise server_close_ends_all
 }
 
-@test "06-eventloop: connect refused: on_close with ECONNREFUSED" {
+@test "connect refused: on_close with ECONNREFUSED" {
     promise refused
 }
 
-@test "06-eventloop: a name that does not resolve: on_close, and its reason" {
+@test "a name that does not resolve: on_close, and its reason" {
     promise unresolvable
 }
 
-@test "06-eventloop: conn_connect tries every address" {
+@test "conn_connect tries every address" {
     promise several_addresses
 }
 
-@test "06-eventloop: server_listen tries every address, but in use is final" {
+@test "server_listen tries every address, but in use is final" {
     promise listens_on_the_first_that_works
 }
 
-@test "06-eventloop: what is written before on_connect is sent after it" {
+@test "what is written before on_connect is sent after it" {
     promise write_before_connected
 }
 
-@test "06-eventloop: conn_destroy while it connects" {
+@test "conn_destroy while it connects" {
     promise destroy_while_connecting
 }
 
-@test "06-eventloop: socket files: dead replaced, live and others left alone" {
+@test "socket files: dead replaced, live and others left alone" {
     promise unix_rules
 }
 
-@test "06-eventloop: at the descriptor limit: no spin, and on when one closes" {
+@test "at the descriptor limit: no spin, and on when one closes" {
     # valgrind has a descriptor limit of its own.
     [[ ${LOOP_RUN:-} != *valgrind* ]] || skip "valgrind's limit is another"
     promise descriptor_limit
 }
 
-@test "06-eventloop: a message costs one read, one write and no epoll_ctl" {
+@test "a message costs one read, one write and no epoll_ctl" {
     promise fast_path
 }
 
-@test "06-eventloop: an idle connection takes at most 256 bytes" {
+@test "an idle connection takes at most 256 bytes" {
     promise idle_memory
 }
 
-@test "06-eventloop: net.c: each allocation fails in turn" {
+@test "net.c: each allocation fails in turn" {
     promise net_allocations_fail
 }
 
-@test "06-eventloop: every test in tests/loop is run here" {
+@test "every test in tests/loop is run here" {
     diff <(sed -n 's/^    {"\([a-z_]*\)",.*/\1/p' \
         "$BATS_TEST_DIRNAME"/loop/*_test.c | sort) \
         <(sed -n 's/^    promise \([a-z_]*\)$/\1/p' "$BATS_TEST_FILENAME" |
