@@ -95,8 +95,8 @@ void loop_timer_stop(struct loop *loop, int64_t id);
  * Calls cb from the loop, not from a signal handler, so cb may do anything.
  * Several signals of one kind may become one call. A signal belongs to one
  * loop of the process at a time. cb NULL gives the signal its former
- * disposition back. -1: EINVAL for a signo that cannot be caught, EBUSY if
- * another loop has it, ENOMEM, EMFILE, ENFILE.
+ * disposition back. -1: EINVAL for a signo that cannot be caught or is
+ * above 64, EBUSY if another loop has it, ENOMEM, EMFILE, ENFILE.
  */
 int loop_signal(struct loop *loop, int signo, loop_signal_cb *cb, void *arg);
 

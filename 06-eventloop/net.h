@@ -64,7 +64,9 @@ const char *net_strerror(int error);
  * lets the kernel choose. Makes no loop and no thread, so one may fork after
  * it and have several processes accept. Blocks while the name is resolved. A
  * Unix-domain socket's file that a dead server has left is replaced; if a
- * server answers there, or the file is none of a socket: EADDRINUSE.
+ * server answers there, or the file is none of a socket: EADDRINUSE. (Two
+ * servers that start on one path in the same moment may take each other's
+ * file for a dead one's.)
  * NULL: errno from getaddrinfo (see net_strerror), socket(2), bind(2),
  * listen(2) or malloc.
  */
@@ -80,9 +82,9 @@ int server_start(struct server *s, struct loop *loop);
 
 /*
  * Stops accepting and closes the listening socket at once; the process that
- * opened it removes its file, too. Then conn_close(c, grace_ms) for each of
- * the server's connections. s is freed with the last one: do not use it any
- * more.
+ * opened it removes the file of that path, too. Then conn_close(c, grace_ms)
+ * for each of the server's connections. s is freed with the last one: do not
+ * use it any more.
  */
 void server_close(struct server *s, int grace_ms);
 

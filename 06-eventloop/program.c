@@ -79,7 +79,10 @@ void program_prepare(void)
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
+        if (setrlimit(RLIMIT_NOFILE, &limit) == -1) {
+            limit.rlim_cur = 10240; /* macOS: "no limit" can't be set */
+            setrlimit(RLIMIT_NOFILE, &limit);
+        }
     }
 }
 

@@ -28,7 +28,8 @@ struct options program_options(int argc, char *argv[], const char *allowed,
 void program_prepare(void);
 
 /* Tells of trouble that the program survives, on stderr: at most once a
-   second, and not at all while nobody reads that. Never waits. */
+   second in each process, and not at all while nobody reads that. Never
+   waits. */
 void program_report(const char *what, const char *why);
 
 #endif

@@ -90,16 +90,21 @@ static void stop(struct loop *loop)
     ending = true;
 }
 
+/* The first one asks for the orderly end, which a worker may have begun
+   before, as its parent got the signal too. The second one ends it now. */
 static void on_signal(struct loop *loop, int signo, void *arg)
 {
+    static bool again;
+
     (void)signo;
     (void)arg;
     if (!ending)
         stop(loop);
     else if (workers != NULL)
         workers_stop(workers);
-    else
+    else if (again)
         exit(1);
+    again = true;
 }
 
 static void on_parent_gone(struct loop *loop, int fd, int events, void *arg)

@@ -100,10 +100,17 @@ static void on_child(struct loop *loop, int signo, void *arg)
     }
 }
 
+/* Who has not been waited for has closed its end, and so is about to exit. */
 static void workers_free(struct loop *loop, void *arg)
 {
+    struct workers *w = arg;
+
     (void)loop;
-    free(arg);
+    for (int i = 0; i < w->count; i++) {
+        if (w->worker[i].pid > 0)
+            waitpid(w->worker[i].pid, NULL, 0);
+    }
+    free(w);
 }
 
 /* EOF: nobody holds the other end any more. */

@@ -142,6 +142,41 @@ children_are()
     LISTEN_PORT=$PORT server_start
 }
 
+@test "-w 2: Ctrl-C, which parent and workers get, ends them all in order" {
+    local pids before
+
+    need_tracing
+    # The workers are slow to see what they have waited for.
+    SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" -e signal=none
+        -e trace=exit_group,epoll_wait,epoll_pwait,poll,ppoll
+        -e inject=epoll_wait,epoll_pwait,poll,ppoll:delay_exit=500000)
+    server_start -w 2
+    wait_until 5 children_are 2
+    before=$(fds_of "$SERVER_PID")
+    mapfile -t pids < <(children_of "$SERVER_PID")
+    kill -INT "$SERVER_PID"
+    # The parent closes the listening socket and its end of the workers' pair:
+    # that comes before their own signal.
+    wait_until 5 fds_are $((before - 2))
+    kill -INT "${pids[@]}"
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+    wait_until 5 three_exits
+    ! grep 'exit_group([1-9]' "$BATS_TEST_TMPDIR/strace" ||
+        because 06 "three processes that exit with 0" "the lines above" \
+            "a worker's first signal is taken for the second"
+}
+
+fds_are()
+{
+    [ "$(fds_of "$SERVER_PID")" -eq "$1" ]
+}
+
+three_exits()
+{
+    [ "$(grep -c exit_group "$BATS_TEST_TMPDIR/strace")" -eq 3 ]
+}
+
 @test "-w 2: workers end when their parent is killed, and free the port" {
     local workers pid
 
