@@ -159,7 +159,7 @@ int main(int argc, char *argv[])
         int conn_fd = accept(listen_fd, NULL, NULL);
 
         if (conn_fd == -1) {
-            if (errno == EINTR)
+            if (errno == EINTR || errno == ECONNABORTED)
                 continue;
             report("accept");
             nanosleep(&pause, NULL);

@@ -179,7 +179,7 @@ static bool conn_add(int listen_fd)
     struct conn *c = conn_open(listen_fd);
 
     if (c == NULL) {
-        if (errno == EAGAIN || errno == EINTR)
+        if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
             return true;
         report("accept");
         return false;
@@ -224,6 +224,10 @@ int main(int argc, char *argv[])
     int listen_fd = listen_on(host, port);
     if (set_nonblocking(listen_fd) == -1)
         die("fcntl");
+    if (listen_fd >= FD_SETSIZE) {
+        errno = EMFILE;
+        die("FD_SETSIZE");
+    }
     announce(listen_fd, host);
 
     for (;;) {

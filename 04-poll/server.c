@@ -196,7 +196,7 @@ static bool conn_add(int listen_fd)
     struct conn *c = conn_open(listen_fd);
 
     if (c == NULL) {
-        if (errno == EAGAIN || errno == EINTR)
+        if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
             return true;
         report("accept");
         return false;

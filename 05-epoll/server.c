@@ -198,7 +198,7 @@ static bool conn_add(int epoll_fd, int listen_fd)
     struct conn *c = conn_open(listen_fd);
 
     if (c == NULL) {
-        if (errno == EAGAIN || errno == EINTR)
+        if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
             return true;
         report("accept");
         return false;

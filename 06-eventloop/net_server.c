@@ -90,7 +90,7 @@ static void server_ready(struct loop *loop, int fd, int events, void *arg)
     for (int i = 0; i < ACCEPTS_PER_TURN && !s->closed; i++) {
         int conn_fd = sock_accept(fd);
         if (conn_fd == -1) {
-            if (!sock_is_passing(errno))
+            if (!sock_is_passing(errno) && errno != ECONNABORTED)
                 server_pause(s, errno);
             return;
         }

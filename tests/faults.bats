@@ -167,6 +167,16 @@ teardown() { stage_teardown; }
     done
 }
 
+@test "100 connections that left before accept hold nobody up" {
+    # As other systems tell of them. A pause after each would take 10 s.
+    under_strace -e trace=accept,accept4 \
+        -e inject=accept,accept4:error=ECONNABORTED:when=1..100
+    peer -t $((5 * SLOWER)) echo:1000 fin end ||
+        because 01 "served at once, after 100 ECONNABORTED" \
+            "the peer's complaint above" "it waits after each of them"
+    healthy
+}
+
 @test "accept without descriptors (EMFILE): no spin, no end, few lines" {
     local began=$SECONDS
 

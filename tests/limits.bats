@@ -266,3 +266,20 @@ limit_descriptors()
     fi
     says_nothing
 }
+
+@test "started with 1,100 open files it serves (03: ends with 1 and why)" {
+    need_descriptors 2000
+    # shellcheck disable=SC2016 # for the inner shell
+    SERVER_WRAP=(bash -c 'for ((i = 3; i < 1100; i++)); do
+        eval "exec $i</dev/null"; done; exec "$@"' -)
+    if ! stage_allows fd_setsize; then
+        server_start
+        peer echo:1000 fin end
+        return
+    fi
+    server_launch
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 1 ] && grep -q FD_SETSIZE "$SERVER_ERR" ||
+        because 03 "exit status 1, and FD_SETSIZE on stderr" "$STATUS" \
+            "the listening socket is put behind the end of the set"
+}
