@@ -129,7 +129,7 @@ static bool exchange(int sock_fd)
     }
     close(count_fds[1]);
     bool ok = copy(sock_fd, "server", STDOUT_FILENO, "stdout", &received);
-    kill(sender, SIGTERM);
+    kill(sender, SIGKILL); /* SIGTERM may be ignored, or the sender stopped */
     waitpid(sender, NULL, 0);
     if (ok && read(count_fds[0], &sent, sizeof(sent)) == sizeof(sent) &&
         sent == received)

@@ -362,6 +362,21 @@ flags_kept()
     client_ends 1 "it waits on stdin alone"
 }
 
+@test "client: it ends with the server, even if SIGTERM is ignored" {
+    env --ignore-signal=TERM true 2>/dev/null ||
+        skip "env has no --ignore-signal here"
+    CLIENT_CMD=(env --ignore-signal=TERM "${CLIENT_CMD[@]}")
+    server_start
+    talk_start
+    say hello
+    hear hello
+    server_dies
+    if [[ $LIKE == 01* ]]; then
+        say 'anybody there?'
+    fi
+    client_ends 1 "a process of it waits for one that a signal does not end"
+}
+
 @test "client: the server is reset in mid-transfer: exit 1" {
     bad_server reset=1000000
     client_start /dev/zero
