@@ -98,7 +98,8 @@ teardown() { stage_teardown; }
     peer_start flood -n 16 -t 60 flood fin end
     flood=$LAST_PID
     wait_until 10 peer_told flood '* 16 busy* [1-9]* received'
-    peer ping:100 | tee "$BATS_TEST_TMPDIR/ping.out"
+    # So many that a few which the machine has held up are not the p99.
+    peer ping:500 | tee "$BATS_TEST_TMPDIR/ping.out"
     kill -USR1 "$flood"
     peer_ends "$flood" flood 60
     p99=$(sed -n 's/.*p99 \([0-9]*\) us.*/\1/p' "$BATS_TEST_TMPDIR/ping.out")
