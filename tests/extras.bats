@@ -149,7 +149,8 @@ children_are()
     # The workers are slow to see what they have waited for.
     SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" -e signal=none
         -e "trace=exit_group,$waits" -e "inject=$waits:delay_exit=500000")
-    server_start -w 2
+    # Which can't look for leaks under strace.
+    server_start "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" -w 2
     wait_until 5 children_are 2
     before=$(fds_of "$SERVER_PID")
     mapfile -t pids < <(children_of "$SERVER_PID")
