@@ -349,7 +349,9 @@ flags_kept()
     same "$BATS_TEST_TMPDIR/file"
 }
 
-@test "client: the server dies while stdin is idle: exit 1" {
+# dies_while_idle: the client has been answered, then its server dies.
+dies_while_idle()
+{
     server_start
     talk_start
     say hello
@@ -359,6 +361,10 @@ flags_kept()
         # Lockstep reads stdin and nothing else: it learns at the next line.
         say 'anybody there?'
     fi
+}
+
+@test "client: the server dies while stdin is idle: exit 1" {
+    dies_while_idle
     client_ends 1 "it waits on stdin alone"
 }
 
@@ -366,14 +372,7 @@ flags_kept()
     env --ignore-signal=TERM true 2>/dev/null ||
         skip "env has no --ignore-signal here"
     CLIENT_CMD=(env --ignore-signal=TERM "${CLIENT_CMD[@]}")
-    server_start
-    talk_start
-    say hello
-    hear hello
-    server_dies
-    if [[ $LIKE == 01* ]]; then
-        say 'anybody there?'
-    fi
+    dies_while_idle
     client_ends 1 "a process of it waits for one that a signal does not end"
 }
 
