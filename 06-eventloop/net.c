@@ -182,7 +182,7 @@ bool conn_write(struct conn *c, const void *data, size_t n)
     if (c->out == NULL && !c->connecting && n > 0)
         sent = conn_send(c, data, n);
     if (sent == n)
-        return true;
+        return !c->wants_drain;
     if (c->closed)
         return false;
     if (conn_queue(c, (const char *)data + sent, n - sent) == -1) {
@@ -239,15 +239,24 @@ void conn_close(struct conn *c, int grace_ms)
     conn_end(c);
 }
 
+/* True if the peer was not silent: we were stopped (Ctrl-Z), or busy, and
+   have not come to what it sent. */
+static bool conn_has_input(const struct conn *c)
+{
+    char byte;
+
+    return c->events & LOOP_READ && recv(c->fd, &byte, 1, MSG_PEEK) != -1;
+}
+
 /* Re-arms itself for what is left since the last activity, so that sending
    and receiving need not touch the timer. */
 static void conn_idle(struct loop *loop, void *arg)
 {
     struct conn *c = arg;
     int64_t left = c->last_active + c->timeout_ms - loop_now(loop);
-    bool timed_out = left <= 0;
+    bool timed_out = left <= 0 && !conn_has_input(c);
 
-    if (timed_out) {
+    if (left <= 0) {
         c->last_active = loop_now(loop);
         left = c->timeout_ms;
     }
@@ -333,7 +342,7 @@ struct conn *conn_connect(struct loop *loop, const char *host,
     return c;
 }
 
-/* What the loop calls for every connection. One read and one write at most,
+/* What the loop calls for every connection. One read and one flush at most,
    so that nobody keeps the others waiting. */
 static void conn_ready(struct loop *loop, int fd, int events, void *arg)
 {
@@ -342,12 +351,15 @@ static void conn_ready(struct loop *loop, int fd, int events, void *arg)
     (void)loop;
     (void)fd;
     c->in_event = true;
-    if (c->connecting)
+    if (c->connecting) {
         conn_connected(c);
-    else if (events & LOOP_WRITE)
-        conn_flush(c);
-    if (events & LOOP_READ && !c->closed && !c->paused)
-        conn_read(c);
+    } else {
+        /* What came before a reset can still be read, but no more written. */
+        if (events & LOOP_READ)
+            conn_read(c);
+        if (events & LOOP_WRITE && !c->closed)
+            conn_flush(c);
+    }
     c->in_event = false;
     if (c->unsettled)
         conn_settle(c);

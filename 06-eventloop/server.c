@@ -26,6 +26,7 @@ static struct server *server;
 static struct workers *workers; /* the parent's */
 static int parent_fd; /* a worker's: EOF when it should end */
 static bool ending;
+static int exit_status;
 
 static void die(const char *what)
 {
@@ -98,12 +99,14 @@ static void on_signal(struct loop *loop, int signo, void *arg)
 
     (void)signo;
     (void)arg;
-    if (!ending)
+    if (!ending) {
         stop(loop);
-    else if (workers != NULL)
+    } else if (workers != NULL) {
         workers_stop(workers);
-    else if (again)
+        exit_status = 1;
+    } else if (again) {
         exit(1);
+    }
     again = true;
 }
 
@@ -153,7 +156,7 @@ static int run(int stop_fd, void *arg)
     if (loop_run(loop) == -1)
         die("loop");
     loop_free(loop);
-    return 0;
+    return exit_status;
 }
 
 int main(int argc, char *argv[])

@@ -84,19 +84,17 @@ static void worker_ended(struct workers *w, struct worker *one)
         one->timer = loop_timer_start(w->loop, PAUSE_MS, 0, worker_start, one);
 }
 
-/* SIGCHLDs merge: wait until no more have ended. */
+/* SIGCHLDs merge: one may stand for several workers, so ask for each. */
 static void on_child(struct loop *loop, int signo, void *arg)
 {
     struct workers *w = arg;
-    pid_t pid;
 
     (void)loop;
     (void)signo;
-    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-        for (int i = 0; i < w->count; i++) {
-            if (w->worker[i].pid == pid)
-                worker_ended(w, &w->worker[i]);
-        }
+    for (int i = 0; i < w->count; i++) {
+        pid_t pid = w->worker[i].pid;
+        if (pid > 0 && waitpid(pid, NULL, WNOHANG) == pid)
+            worker_ended(w, &w->worker[i]);
     }
 }
 

@@ -91,6 +91,36 @@ refused()
             "exit 0: it waited on" "the second signal is not handled"
 }
 
+@test "-w 2: a second signal ends it now, with another exit status than 0" {
+    server_start -w 2
+    wait_until 5 children_are 2
+    peer_start peers -n 3 send:512M wait
+    peer_rests peers '3 waiting*'
+    kill -TERM "$SERVER_PID"
+    wait_until 5 refused
+    kill -INT "$SERVER_PID"
+    end_of "$SERVER_PID"
+    [ "$STATUS" -ne 0 ] ||
+        because 06 "exit status 1: what was owed is lost" "exit 0" \
+            "the forced end is told as an orderly one"
+}
+
+@test "-t 2: stopped for longer, it answers what has come meanwhile" {
+    local late
+
+    server_start -t 2
+    peer_start late echo:10 wait send:10 wait receive fin end
+    late=$LAST_PID
+    peer_rests late '1 waiting*'
+    stop "$SERVER_PID"
+    kill -USR1 "$late"
+    peer_rests late '1 waiting* 20 sent*'
+    sleep 2.2 # the time that is over
+    resume "$SERVER_PID"
+    kill -USR1 "$late"
+    peer_ends "$late" late
+}
+
 @test "-t 1: idle connections are closed, those that say little are not" {
     local idle
 

@@ -223,6 +223,18 @@ promise()
     promise idle_timeout
 }
 
+@test "what came while the loop was stopped or busy is no silence" {
+    promise late_input_is_no_silence
+}
+
+@test "what the peer sent before its reset is read" {
+    promise read_before_the_reset
+}
+
+@test "conn_close sends all that waits, then FIN" {
+    promise close_sends_what_waits
+}
+
 @test "conn_close sends what waits, then discards until FIN" {
     promise close_waits_for_the_peer
 }

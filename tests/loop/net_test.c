@@ -604,6 +604,78 @@ static void idle_timeout(void)
     run_out();
 }
 
+static int late_fd;
+
+static void say_late(struct loop *l, void *arg)
+{
+    (void)l;
+    (void)arg;
+    say(late_fd, "x");
+}
+
+/* What came while the loop could not look is no silence. */
+static void late_input_is_no_silence(void)
+{
+    start(&all);
+    late_fd = peer_connect();
+    run();
+    /* Both are due in one iteration: the loop has not seen the x then. */
+    CHECK(loop_timer_start(loop, 1000, 0, say_late, NULL) > 0);
+    CHECK(conn_set_timeout(conn, 1000) == 0);
+    run_ms(1500);
+    CHECK(saw("cd"));
+    run_ms(600);
+    CHECK(saw("cdt"));
+    close(late_fd);
+    server_close(server, 0);
+    run_out();
+}
+
+/* The peer answers, and then resets while it is owed something. */
+static void read_before_the_reset(void)
+{
+    static char big[400000];
+
+    start(&all);
+    int fd = peer_connect();
+    run();
+    CHECK(!conn_write(conn, big, sizeof(big)));
+    CHECK(!conn_write(conn, big, 0));
+    say(fd, "no");
+    close(fd); /* with unread bytes */
+    run();
+    CHECK(saw("cdx") && n_data == 2 && close_error != 0);
+    server_close(server, 0);
+    run_out();
+}
+
+/* conn_close: what waits is sent first, all of it. */
+static void close_sends_what_waits(void)
+{
+    static char big[400000];
+    static char buf[500000];
+    size_t came = 0;
+    ssize_t n = -1;
+
+    start(&all);
+    int fd = peer_connect();
+    run();
+    CHECK(!conn_write(conn, big, sizeof(big)));
+    conn_close(conn, 1000);
+    for (int i = 0; i < 500 && n != 0; i++) {
+        n = hear(fd, buf, sizeof(buf));
+        came += n > 0 ? n : 0;
+        run_ms(1);
+    }
+    CHECK(came == sizeof(big));
+    CHECK(hears(fd, ""));
+    close(fd);
+    run();
+    CHECK(saw("cx") && close_error == 0);
+    server_close(server, 0);
+    run_out();
+}
+
 static void close_waits_for_the_peer(void)
 {
     start(&all);
@@ -1031,6 +1103,9 @@ const struct test net_tests[] = {
     {"pause_in_on_connect", pause_in_on_connect},
     {"turns_are_capped", turns_are_capped},
     {"idle_timeout", idle_timeout},
+    {"late_input_is_no_silence", late_input_is_no_silence},
+    {"read_before_the_reset", read_before_the_reset},
+    {"close_sends_what_waits", close_sends_what_waits},
     {"close_waits_for_the_peer", close_waits_for_the_peer},
     {"close_has_a_deadline", close_has_a_deadline},
     {"server_close_ends_all", server_close_ends_all},
