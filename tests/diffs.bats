@@ -78,7 +78,7 @@ check_budget()
         shift
         changed=$(changed_lines "$STAGES_DIR/$from" "$STAGES_DIR/$to")
         echo "# $from -> $to: $changed changed lines of $budget" >&3
-        if [ "$changed" -gt "$budget" ]; then
+        if [ "${changed:-999}" -gt "$budget" ]; then
             echo "$from -> $to: $changed changed lines, budget $budget."
             echo "Change what is no lesson of this step in the earlier stage."
             failed=1

@@ -157,7 +157,13 @@ server_quick_end()
             "the signal is lost, or the server waits where it should not"
         return 1
     fi
-    wait "$SERVER_PID" 2>/dev/null || true
+    STATUS=0
+    wait "$SERVER_PID" 2>/dev/null || STATUS=$?
+    # In order, or by the signal. A sanitizer's report gives another one.
+    [ "$STATUS" -eq 0 ] || [ "$STATUS" -eq 143 ] ||
+        because stage "SIGTERM ends the server, with 0 or by the signal" \
+            "exit status $STATUS; $(cat "$SERVER_ERR")" \
+            "its end goes wrong"
 }
 
 # each_nth KIND ERRNO: for n = 1, 2, … until the nth call of the kind no

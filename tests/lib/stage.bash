@@ -530,11 +530,12 @@ bystander_ends()
         return
     fi
     kill -USR1 "$BYSTANDER"
-    end_of "$BYSTANDER"
+    STATUS=stuck
+    end_of "$BYSTANDER" || true
     BYSTANDER=
-    if [ "$STATUS" -ne 0 ]; then
+    if [ "$STATUS" != 0 ]; then
         because stage "a bystander's bytes come back" \
-            "$(cat "$BATS_TEST_TMPDIR/bystander.err")" \
+            "its exit status: $STATUS; $(cat "$BATS_TEST_TMPDIR/bystander.err")" \
             "one connection's trouble touches another"
         return 1
     fi
