@@ -48,7 +48,7 @@ refuses()
 }
 
 @test "a name that does not resolve is refused, with exit 1" {
-    refuses 1 no-such-name.invalid 0
+    refuses 1 no..host 0
 }
 
 @test "an address that is not this machine's is refused, with exit 1" {

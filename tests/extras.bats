@@ -78,14 +78,30 @@ refused()
     ! peer echo:1 fin end
 }
 
-@test "SIGTERM: accepts nobody any more; a second signal ends it now" {
+@test "SIGTERM: accepts nobody any more" {
     server_start
     peer_start peers -n 3 send:512M wait
     peer_rests peers '3 waiting*'
     kill -TERM "$SERVER_PID"
     wait_until 5 refused
-    kill -INT "$SERVER_PID"
     end_of "$SERVER_PID"
+}
+
+# Stopped meanwhile: both are there before the second of grace begins.
+two_signals()
+{
+    stop "$SERVER_PID"
+    kill -TERM "$SERVER_PID"
+    kill -INT "$SERVER_PID"
+    resume "$SERVER_PID"
+    end_of "$SERVER_PID"
+}
+
+@test "a second signal ends it now, with another exit status than 0" {
+    server_start
+    peer_start peers -n 3 send:512M wait
+    peer_rests peers '3 waiting*'
+    two_signals
     [ "$STATUS" -ne 0 ] ||
         because 06 "an end at once, with another exit status than 0" \
             "exit 0: it waited on" "the second signal is not handled"
@@ -96,10 +112,7 @@ refused()
     wait_until 5 children_are 2
     peer_start peers -n 3 send:512M wait
     peer_rests peers '3 waiting*'
-    kill -TERM "$SERVER_PID"
-    wait_until 5 refused
-    kill -INT "$SERVER_PID"
-    end_of "$SERVER_PID"
+    two_signals
     [ "$STATUS" -ne 0 ] ||
         because 06 "exit status 1: what was owed is lost" "exit 0" \
             "the forced end is told as an orderly one"
@@ -121,14 +134,14 @@ refused()
     peer_ends "$late" late
 }
 
-@test "-t 1: idle connections are closed, those that say little are not" {
+@test "-t 2: idle connections are closed, those that say little are not" {
     local idle
 
-    server_start -t 1
+    server_start -t 2
     warm
     peer_start idle -n 500 echo:10 end
     idle=$LAST_PID
-    peer echo:10 pause:500 echo:10 pause:500 echo:10 pause:500 echo:10 fin end
+    peer echo:10 pause:900 echo:10 pause:900 echo:10 pause:900 echo:10 fin end
     peer_ends "$idle" idle
     healthy
     says_nothing
