@@ -189,6 +189,38 @@ teardown() { stage_teardown; }
     says_few $((SECONDS - began + 1))
 }
 
+# failed_accepts: prints how many of them strace has made fail.
+failed_accepts()
+{
+    grep -c EMFILE "$BATS_TEST_TMPDIR/strace" || true
+}
+
+accepts_fail()
+{
+    [ "$(failed_accepts)" -gt 0 ]
+}
+
+@test "accept without descriptors (EMFILE) for long: tried now and then" {
+    local client before n
+
+    # -I 2: a signal ends strace, which leaves the server as it is.
+    under_strace -I 2 -e trace=accept,accept4 \
+        -e inject=accept,accept4:error=EMFILE
+    peer_start client echo:1000 fin end
+    client=$LAST_PID
+    wait_until 10 accepts_fail ||
+        fail "strace has let no accept fail: this test proves nothing"
+    before=$(failed_accepts)
+    sleep 1 # the time that is measured
+    n=$(($(failed_accepts) - before))
+    [ "$n" -le 30 ] ||
+        because 01 "at most 30 calls of accept in a second, as they fail" \
+            "$n" "no pause after EMFILE: a spin, as the client still waits"
+    # Without strace accept works again.
+    kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
+    peer_ends "$client" client
+}
+
 @test "EINTR is no error: in accept, and in the wait for events" {
     local waits=epoll_wait,epoll_pwait,poll,ppoll,select,pselect6
 
