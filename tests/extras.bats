@@ -3,6 +3,7 @@
 # only: 06
 
 load lib/stage
+load lib/chaos
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
@@ -244,6 +245,39 @@ three_exits()
         wait_until 5 not alive "$pid"
     done
     LISTEN_PORT=$PORT server_start
+}
+
+@test "-w 2: a failed fork is told, and tried again" {
+    [ -z "${SERVER:-}" ] || not_for "it may start its workers another way"
+    need_shim "${SERVER_CMD[@]}"
+    server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:1 -w 2
+    wait_until 5 children_are 2 ||
+        because 06 "two workers" "$(count_children "$SERVER_PID")" \
+            "a worker whose fork has failed is never started again"
+    bitten fork
+    [ "$(grep -c '^fork: ' "$SERVER_ERR")" -eq 1 ] ||
+        because 06 "a line on stderr: fork: and why" "$(cat "$SERVER_ERR")" \
+            "fork's error is not told"
+    peer -n 20 echo:20000 fin end
+}
+
+@test "nobody reads its stderr: it drops lines, and serves" {
+    local log=$BATS_TEST_TMPDIR/log
+
+    need_shim "${SERVER_CMD[@]}"
+    mkfifo "$log"
+    # Open for reading too, or there would be SIGPIPE.
+    exec 9<>"$log"
+    ! dd if=/dev/zero of="$log" bs=4096 count=100000 oflag=nonblock \
+        2>/dev/null || fail "this system's pipes have no end"
+    # shellcheck disable=SC2016 # for the inner shell
+    SERVER_WRAP=(bash -c 'exec "$@" 2>&9' -)
+    server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:1-19
+    peer -t $((10 * SLOWER)) echo:1000 fin end ||
+        because 06 "served, after 19 accepts with EMFILE" \
+            "the peer's complaint above" \
+            "it waits in write until somebody reads its complaints"
+    bitten accept
 }
 
 @test "a HOST with a slash is a Unix-domain socket" {
