@@ -193,6 +193,29 @@ through_pipes()
     CLIENT_PID=$LAST_PID
 }
 
+# connected: true once the client has said so, or anything else.
+connected()
+{
+    test -s "$CLIENT_ERR"
+}
+
+# offset_of PID: prints how far its stdin, a file, has been read.
+offset_of()
+{
+    awk '$1 == "pos:" { print $2 }' "/proc/$1/fdinfo/0"
+}
+
+# stuck PID: true if it is connected, and has read nothing for a moment.
+stuck()
+{
+    local before
+
+    connected || return
+    before=$(offset_of "$1")
+    sleep 0.3 # the moment
+    [ "$(offset_of "$1")" -eq "$before" ]
+}
+
 # server_dies: kills the server, with all its processes.
 server_dies()
 {
@@ -349,6 +372,40 @@ flags_kept()
     same "$BATS_TEST_TMPDIR/file"
 }
 
+@test "client: costs no CPU after its stdin's end, the server silent" {
+    bad_server silent
+    client_start /dev/null
+    wait_until 5 connected
+    idles 0.5 5 "after the end of /dev/null" "$CLIENT_PID"
+    # The end of a pipe is another event than that of a file.
+    bad_server silent
+    talk_start
+    wait_until 5 connected
+    hang_up
+    idles 0.5 5 "after the end of a pipe" "$CLIENT_PID"
+}
+
+@test "client: costs no CPU while nobody reads its stdout" {
+    local size
+
+    need_proc
+    mkfifo "$BATS_TEST_TMPDIR/full"
+    exec 8<>"$BATS_TEST_TMPDIR/full"
+    # The first is read to its end; the second is too much for the sockets.
+    for size in 200K 64M; do
+        server_start
+        truncate -s "$size" "$BATS_TEST_TMPDIR/zeros"
+        STDIN=$BATS_TEST_TMPDIR/zeros start client sh -c 'exec "$@" >&8' sh \
+            "${CLIENT_CMD[@]}" localhost "$PORT"
+        CLIENT_PID=$LAST_PID
+        wait_until 10 stuck "$CLIENT_PID"
+        idles 0.5 5 "with stdout full, $size on stdin" "$CLIENT_PID"
+        alive "$CLIENT_PID" ||
+            wrong "it waits until stdout can be written" "it has ended" \
+                "a full pipe is taken for an error"
+    done
+}
+
 # dies_while_idle: the client has been answered, then its server dies.
 dies_while_idle()
 {
@@ -385,7 +442,7 @@ dies_while_idle()
 @test "client: the server is killed in mid-transfer: exit 1" {
     server_start
     through_pipes /dev/zero 8589934592
-    wait_until 5 test -s "$CLIENT_ERR" # connected
+    wait_until 5 connected
     server_dies
     client_ends 1 "the end of the echo is taken for success"
 }

@@ -410,16 +410,17 @@ resume()
     kill -CONT "$1"
 }
 
-# idles SECONDS TICKS WHEN: the server and its children use at most so many
-# ticks (10 ms) of CPU in so many seconds. WHEN is for the message.
+# idles SECONDS TICKS WHEN [PID]: the server, or that process, uses at most so
+# many ticks (10 ms) of CPU in so many seconds, its children's among them. WHEN
+# is for the message.
 idles()
 {
-    local before after
+    local before after pid=${4:-$SERVER_PID}
 
     need_proc
-    before=$(cpu_ticks "$SERVER_PID")
+    before=$(cpu_ticks "$pid")
     sleep "$1"
-    after=$(cpu_ticks "$SERVER_PID")
+    after=$(cpu_ticks "$pid")
     [ $((after - before)) -le "$2" ] ||
         because stage "at most $2 ticks of CPU in $1 s $3" \
             "$((after - before)) ticks" \

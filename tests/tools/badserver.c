@@ -6,6 +6,7 @@
  * late        sends nothing until the peer's FIN, then all of it
  * truncate=N  echoes N bytes, then sends FIN, and reads on without an answer
  * reset=N     echoes N bytes, then resets the connection
+ * silent      sends nothing, and reads nothing either
  * refuse      has the port, but does not listen: connect is refused
  *
  * Prints the line of our servers. One connection after the other.
@@ -146,6 +147,8 @@ int main(int argc, char *argv[])
             serve_truncated(fd, n);
         else if (strncmp(mode, "reset=", 6) == 0)
             serve_reset(fd, n);
+        else if (strcmp(mode, "silent") == 0)
+            pause();
         else
             exit(2);
         close(fd);
