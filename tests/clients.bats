@@ -535,6 +535,22 @@ dies_while_idle()
     done
 }
 
+@test "client: started with 1,100 open files (03: ends with 1 and why)" {
+    need_descriptors 2000
+    CLIENT_CMD=(bash -c 'for ((i = 3; i < 1100; i++)); do
+        eval "exec $i</dev/null"; done; exec "$@"' - "${CLIENT_CMD[@]}")
+    if ! stage_allows fd_setsize; then
+        echoes "$TESTS_DIR/run"
+        return
+    fi
+    server_start
+    client_start "$TESTS_DIR/run"
+    client_ends 1 "the socket is put behind the end of the set"
+    grep -q FD_SETSIZE "$CLIENT_ERR" ||
+        wrong "FD_SETSIZE on stderr" "another reason" \
+            "FD_SET was called with it, or the limit is not told"
+}
+
 @test "client: every address of a host is tried" {
     local address
 
