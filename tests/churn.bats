@@ -40,12 +40,11 @@ cycles()
     fi
     server_start
     warm
-    start stalled "$TOOLS/peer" localhost "$PORT" -n 100 -t 60 send:256K \
-        wait reset
-    wait_until 20 grep -q '100 waiting' "$BATS_TEST_TMPDIR/stalled.out"
-    "$TOOLS/peer" localhost "$PORT" ping:100 >"$BATS_TEST_TMPDIR/ping.out"
+    peer_start stalled -n 100 -t 60 send:256K wait receive fin end
+    peer_rests stalled '100 waiting*' 20
+    pings_beside "100 that do not read"
     kill -USR1 "$LAST_PID"
-    end_of "$LAST_PID"
+    peer_ends "$LAST_PID" stalled
     healthy
 }
 
@@ -57,31 +56,33 @@ cycles()
     need_descriptors 10100
     server_start
     warm
-    start idle "$TOOLS/peer" localhost "$PORT" -n 10000 -t 120 wait close
-    wait_until 60 grep -q '^10000 waiting' "$BATS_TEST_TMPDIR/idle.out"
-    "$TOOLS/peer" localhost "$PORT" -n 20 echo:256K fin end
-    "$TOOLS/peer" localhost "$PORT" ping:200 >"$BATS_TEST_TMPDIR/ping.out"
+    peer_start idle -n 10000 -t 120 wait echo:100 fin end
+    peer_rests idle '10000 waiting*' 60
+    peer -n 20 echo:256K fin end
+    pings_beside "10,000 idle ones"
     calm
+    # They are all still there.
     kill -USR1 "$LAST_PID"
-    end_of "$LAST_PID" 30
+    peer_ends "$LAST_PID" idle
     healthy
 }
 
 @test "500 peers that never send, and a pinger beside them" {
-    local args=()
+    local args=() last=(echo:100 fin end)
 
     if stage_allows one_at_a_time; then
         not_for "one at a time is the limit that 01 has"
     fi
     if [[ $LIKE == 06* && -z ${SERVER:-} ]]; then
         args=(-t 1)
+        last=(drain)
     fi
     need_descriptors 600
     server_start ${args[@]+"${args[@]}"}
     warm
-    start slow "$TOOLS/peer" localhost "$PORT" -n 500 -l -t 60 wait drain
-    wait_until 20 grep -q '^500 waiting' "$BATS_TEST_TMPDIR/slow.out"
-    "$TOOLS/peer" localhost "$PORT" ping:100 >"$BATS_TEST_TMPDIR/ping.out"
+    peer_start slow -n 500 -t 60 wait "${last[@]}"
+    peer_rests slow '500 waiting*' 20
+    pings_beside "500 that do not send"
     # With -t the server itself ends them.
     if [ ${#args[@]} -gt 0 ]; then
         wait_until 10 at_baseline ||
@@ -89,7 +90,9 @@ cycles()
                 "$(fds_of "$SERVER_PID") descriptors are still open" \
                 "the idle timer is not armed, or not re-armed"
     fi
-    kill -KILL "$LAST_PID"
+    # The others are all still there.
+    kill -USR1 "$LAST_PID"
+    peer_ends "$LAST_PID" slow
     healthy
 }
 

@@ -87,7 +87,7 @@ teardown() { stage_teardown; }
 }
 
 @test "16 flooding clients do not starve one that says little" {
-    local flood p99
+    local flood
 
     if stage_allows one_at_a_time; then
         not_for "others wait for a client that floods: that is its limit"
@@ -98,14 +98,9 @@ teardown() { stage_teardown; }
     peer_start flood -n 16 -t 60 flood fin end
     flood=$LAST_PID
     wait_until 10 peer_told flood '* 16 busy* [1-9]* received'
-    # So many that a few which the machine has held up are not the p99.
-    peer ping:500 | tee "$BATS_TEST_TMPDIR/ping.out"
+    pings_beside "16 that flood"
     kill -USR1 "$flood"
     peer_ends "$flood" flood 60
-    p99=$(sed -n 's/.*p99 \([0-9]*\) us.*/\1/p' "$BATS_TEST_TMPDIR/ping.out")
-    [ "$p99" -lt $((100000 * SLOWER)) ] ||
-        because stage "a p99 below 100 ms" "$p99 us" \
-            "a flooding connection is served until it has nothing more"
     healthy
 }
 

@@ -499,6 +499,23 @@ peer_ends()
     fi
 }
 
+# pings_beside WHOM: 500 round trips beside them take less than 100 ms each,
+# but for 1 in 100, as the machine itself may hold up a few.
+pings_beside()
+{
+    local told p99
+
+    if ! told=$(peer ping:500 2>&1); then
+        because stage "500 pings are answered beside $1" "$told" \
+            "the server waits for, or is kept busy by, another connection"
+        return 1
+    fi
+    p99=$(sed -n 's/.*p99 \([0-9]*\) us.*/\1/p' <<<"$told")
+    [ "$p99" -lt $((100000 * SLOWER)) ] ||
+        because stage "pings with a p99 below 100 ms beside $1" "$p99 us" \
+            "a connection is served until it has nothing more"
+}
+
 # warm: notes the baseline that healthy compares with. Call it after
 # server_start: it runs one connection through the server first.
 warm()
