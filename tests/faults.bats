@@ -198,6 +198,8 @@ accepts_fail()
 @test "accept without descriptors (EMFILE) for long: tried now and then" {
     local client before n
 
+    # libuv, say, takes one descriptor more and hangs up: limits.bats sees that.
+    [ -z "${SERVER:-}" ] || not_for "it may have another way than to wait"
     # -I 2: a signal ends strace, which leaves the server as it is.
     under_strace -I 2 -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE

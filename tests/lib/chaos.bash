@@ -8,7 +8,7 @@
 # and CONNS in tools/schedule.c stay as they are.
 # shellcheck disable=SC2034 # for the tests
 RATES=(SHIM_SHORT=25 SHIM_EINTR=8 SHIM_EAGAIN=8 SHIM_SPURIOUS=10)
-SEEDS=${SEEDS:-1000}
+SEEDS=${SEEDS:-400}
 SMALL=10 # a seed of few calls
 
 # need_shim COMMAND…: skips the test if the shim does not reach that program,
