@@ -24,6 +24,26 @@ static void die(const char *what, long cycle)
     exit(1);
 }
 
+/*
+ * Cycle i's connection. The first one's looks for the address in the list that
+ * takes it, as localhost may be ::1 first, and the server on 127.0.0.1 only;
+ * *list is that address from then on.
+ */
+static int open_connection(struct addrinfo **list, long i)
+{
+    for (;; *list = (*list)->ai_next) {
+        int fd = socket((*list)->ai_family, SOCK_STREAM, 0);
+
+        if (fd != -1 &&
+            connect(fd, (*list)->ai_addr, (*list)->ai_addrlen) == 0)
+            return fd;
+        if (i > 1 || (*list)->ai_next == NULL)
+            die("connect", i);
+        if (fd != -1)
+            close(fd);
+    }
+}
+
 int main(int argc, char *argv[])
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -49,11 +69,9 @@ int main(int argc, char *argv[])
     }
     long n_cycles = atol(argv[optind + 2]);
     for (long i = 1; i <= n_cycles; i++) {
-        int fd = socket(list->ai_family, SOCK_STREAM, 0);
+        int fd = open_connection(&list, i);
         char byte = (char)i;
 
-        if (fd == -1 || connect(fd, list->ai_addr, list->ai_addrlen) == -1)
-            die("connect", i);
         if (i % pair == 0 || i == n_cycles) {
             setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
             if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)

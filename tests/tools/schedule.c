@@ -178,6 +178,30 @@ static void reset(int fd)
 
 static struct addrinfo *server_addr;
 
+/*
+ * A connection to the server, on the first address of its name that takes
+ * one: localhost may be ::1 first, and the server on 127.0.0.1 only. All later
+ * connections go to the same address.
+ */
+static int connect_to_server(void)
+{
+    static bool found;
+
+    for (;; server_addr = server_addr->ai_next) {
+        int fd = socket(server_addr->ai_family, SOCK_STREAM, 0);
+
+        if (fd != -1 &&
+            connect(fd, server_addr->ai_addr, server_addr->ai_addrlen) == 0) {
+            found = true;
+            return fd;
+        }
+        if (found || server_addr->ai_next == NULL)
+            die("connect");
+        if (fd != -1)
+            close(fd);
+    }
+}
+
 static void peer_open(struct peer *p, int number)
 {
     static const enum part parts[16] = {STALL, IDLE, RESET, RESET, UNREAD};
@@ -198,10 +222,7 @@ static void peer_open(struct peer *p, int number)
     if (p->max_piece < p->total / 32)
         p->max_piece = p->total / 32;
 
-    p->fd = socket(server_addr->ai_family, SOCK_STREAM, 0);
-    if (p->fd == -1 ||
-        connect(p->fd, server_addr->ai_addr, server_addr->ai_addrlen) == -1)
-        die("connect");
+    p->fd = connect_to_server();
     hurry(p->fd);
     fcntl(p->fd, F_SETFL, O_NONBLOCK);
 }
