@@ -48,11 +48,15 @@ teardown() { stage_teardown; }
 
     # shellcheck disable=SC2059 # the format is what we want to send
     printf "$bytes" >"$BATS_TEST_TMPDIR/sent"
-    timeout 20 "${CLIENT_CMD[@]}" localhost "$PORT" <"$BATS_TEST_TMPDIR/sent" \
-        >"$BATS_TEST_TMPDIR/came"
-    cmp "$BATS_TEST_TMPDIR/sent" "$BATS_TEST_TMPDIR/came" ||
+    STDIN=$BATS_TEST_TMPDIR/sent start came "${CLIENT_CMD[@]}" \
+        localhost "$PORT"
+    end_of "$LAST_PID" 20 && [ "$STATUS" -eq 0 ] ||
+        because 01 "the client gets all of it back, and ends with 0" \
+            "$(cat "$BATS_TEST_TMPDIR/came.err")" \
+            "no close at EOF, or the connection breaks off"
+    cmp "$BATS_TEST_TMPDIR/sent" "$BATS_TEST_TMPDIR/came.out" ||
         because 01 "$(od -c "$BATS_TEST_TMPDIR/sent")" \
-            "$(od -c "$BATS_TEST_TMPDIR/came")" \
+            "$(od -c "$BATS_TEST_TMPDIR/came.out")" \
             "bytes handled as lines or as strings that end at NUL"
     says_nothing
 }

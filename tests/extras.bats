@@ -138,6 +138,7 @@ two_signals()
 @test "-t 2: idle connections are closed, those that say little are not" {
     local idle
 
+    need_descriptors 600
     server_start -t 2
     warm
     peer_start idle -n 500 echo:10 end

@@ -18,7 +18,9 @@ need_shim()
 {
     local probe=$BATS_TEST_TMPDIR/probe
 
-    [ -e "$TOOLS/shim.so" ] || skip "this system has no fault shim"
+    need_tool shim.so
+    need_tool schedule
+    need_tool faults
     FAULTS=$BATS_TEST_TMPDIR/faults
     SHIM=("LD_PRELOAD=$TOOLS/shim.so" "SHIM_COUNT=$FAULTS"
         "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}")

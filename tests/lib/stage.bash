@@ -156,6 +156,12 @@ need()
     command -v "$1" >/dev/null || skip "$1 is not installed"
 }
 
+# need_tool NAME: skips the test where tools/Makefile does not build it.
+need_tool()
+{
+    [ -e "$TOOLS/$1" ] || skip "needs $1, which is built on Linux only"
+}
+
 # need_proc: skips the test where /proc does not tell about processes.
 need_proc()
 {

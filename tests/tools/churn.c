@@ -10,6 +10,7 @@
  * echo came within 10 s.
  */
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ int main(int argc, char *argv[])
                 "usage: churn [-p PAIR] [-b BYTES] HOST PORT CYCLES\n");
         exit(2);
     }
+    signal(SIGPIPE, SIG_IGN); /* as in peer.c */
     long n_cycles = atol(argv[optind + 2]);
     for (long i = 1; i <= n_cycles; i++) {
         int fd = open_connection(&list, i);
@@ -74,12 +76,12 @@ int main(int argc, char *argv[])
 
         if (i % pair == 0 || i == n_cycles) {
             setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-            if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+            if (send(fd, &byte, 1, 0) != 1)
                 die("send", i);
             if (recv(fd, &byte, 1, 0) != 1 || byte != (char)i)
                 die("the echo did not come", i);
-        } else if (n_bytes > 0 && send(fd, bytes, (size_t)n_bytes,
-                                       MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
+        } else if (n_bytes > 0 &&
+                   send(fd, bytes, (size_t)n_bytes, MSG_DONTWAIT) == -1) {
             die("send", i);
         }
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));

@@ -51,6 +51,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define OPEN_MAX_MACOS 10240 /* where no limit is told, but this is one */
 #define WINDOW 512 /* connections that are busy at once */
 #define QUIET_MS 30 /* nothing has happened for so long: tell the state */
 #define TELL_MS 500
@@ -512,7 +513,12 @@ static void raise_descriptor_limit(void)
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        rlim_t soft = limit.rlim_cur;
+
         limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || soft >= OPEN_MAX_MACOS)
+            return;
+        limit.rlim_cur = OPEN_MAX_MACOS;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
@@ -521,6 +527,8 @@ int main(int argc, char *argv[])
 {
     struct sigaction gate = {.sa_handler = on_gate, .sa_flags = SA_RESTART};
 
+    /* The error of send says as much; not every system has MSG_NOSIGNAL. */
+    signal(SIGPIPE, SIG_IGN);
     if (pipe(gate_pipe) == -1 || sigaction(SIGUSR1, &gate, NULL) == -1)
         die("%s", strerror(errno));
     if (argc < 4) {

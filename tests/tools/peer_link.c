@@ -120,7 +120,7 @@ void link_send(struct link *l, uint64_t until)
     if (n > until - l->sent)
         n = until - l->sent;
     stream_bytes(l->seed, l->sent, buf, n);
-    ssize_t sent = send(l->fd, buf, n, MSG_NOSIGNAL);
+    ssize_t sent = send(l->fd, buf, n, 0);
     if (sent >= 0)
         l->sent += sent;
     else if (!may_try_again())
