@@ -266,7 +266,8 @@ server_start()
 }
 
 # under_strace OPTION…: starts the server with strace's options, which may
-# tamper with its system calls, and leaves it its process id.
+# tamper with its system calls, and leaves it its process id. In them ?NAME is
+# a call that some machines do not have, such as fork on 64-bit ARM.
 under_strace()
 {
     need_tracing
