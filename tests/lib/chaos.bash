@@ -24,9 +24,20 @@ need_shim()
     FAULTS=$BATS_TEST_TMPDIR/faults
     SHIM=("LD_PRELOAD=$TOOLS/shim.so" "SHIM_COUNT=$FAULTS"
         "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}")
-    env "${SHIM[@]}" SHIM_COUNT="$probe" "$@" too many arguments for it \
-        </dev/null >/dev/null 2>&1 3>&- 4>&- || true
+    # The shim writes the file before the program's main. One that takes no
+    # notice of its arguments listens, and would never end.
+    start probe "${SHIM[@]}" SHIM_COUNT="$probe" "$@" too many arguments for it
+    wait_until 5 probed_or_started "$probe" "$LAST_PID" >/dev/null || true
+    kill -KILL -- "-$LAST_PID" 2>/dev/null || true
+    end_of "$LAST_PID"
     [ -s "$probe" ] || skip "the shim does not reach this program: $1"
+}
+
+# probed_or_started FILE PID: the shim has written FILE; or it is too late for
+# that, as the program has said something, or has ended.
+probed_or_started()
+{
+    [ -s "$1" ] || [ -s "$BATS_TEST_TMPDIR/probe.out" ] || ! alive "$2"
 }
 
 # faults NAME: prints how many faults of that name the shim has injected.
