@@ -254,15 +254,24 @@ server_launch()
 # says where it listens. Sets PORT as well.
 server_start()
 {
+    local unseen="printed to stderr, no newline, or not flushed (fflush)"
+
     server_launch "$@"
     if ! wait_until 10 server_spoke_or_ended || ! server_spoke; then
         because 01 \
             "a line on stdout: Server is listening on HOST:PORT" \
             "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
-            "the line is not flushed, or the server ended: ${SERVER_CMD[*]}"
+            "$unseen; or it ended: ${SERVER_CMD[*]}"
         return 1
     fi
-    PORT=${SERVER_LINE##*[!0-9]}
+    PORT=${SERVER_LINE##*:}
+    if [[ ${LISTEN_HOST:-} == */* ]]; then
+        PORT=0 # a path has none
+    elif [[ $SERVER_LINE != *:* || -z $PORT || $PORT == *[!0-9]* ]]; then
+        because 01 "Server is listening on HOST:PORT" "$SERVER_LINE" \
+            "the line must end in :PORT"
+        return 1
+    fi
 }
 
 # under_strace OPTION…: starts the server with strace's options, which may
@@ -275,8 +284,8 @@ under_strace()
     server_start
 }
 
-# server_spoke: true once the server has said where it listens. Other forms
-# of that line do too, here: one test asks for the exact form.
+# server_spoke: true once the server has said where it listens. Other words
+# before the :PORT do too, here: one test asks for the exact form.
 server_spoke()
 {
     SERVER_LINE=
