@@ -231,7 +231,8 @@ static bool show_stage(const char *dir)
     }
     struct job server = start(dir, "server", "0", STDOUT_FILENO);
     if (!read_line(server.out, line, sizeof(line), now_ms() + DEADLINE_MS)) {
-        fprintf(stderr, "demo: %s/server did not start to listen\n", dir);
+        fprintf(stderr,
+                "demo: %s/server does not listen; start it to see why\n", dir);
         return false;
     }
     line[strcspn(line, "\n")] = '\0';

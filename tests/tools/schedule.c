@@ -47,6 +47,7 @@
 #define CONNS 4
 #define LIMIT_MS 20000 /* for a seed, far beyond what any takes */
 #define BUF_SIZE 65536
+#define MAX_WORDS 60 /* of a client's command */
 
 enum part {
     ECHO, /* FIN when all has been sent, or when all has come back */
@@ -713,6 +714,23 @@ static void client_seed(int listen_fd, char **argv, const char *shim)
               r.total);
 }
 
+/* Sets client to the command with its HOST and PORT. Returns the listening
+   socket of the server that it will meet. */
+static int client_prepare(char **client, int n_words, char **words)
+{
+    static char port[16];
+    int listen_fd = listen_somewhere(port, sizeof(port));
+
+    err_fd = memfd_create("stderr", MFD_CLOEXEC);
+    fcntl(err_fd, F_SETFL, O_APPEND);
+    signal(SIGALRM, on_alarm);
+    memcpy(client, words, (size_t)n_words * sizeof(*words));
+    client[n_words] = (char *)"127.0.0.1";
+    client[n_words + 1] = port;
+    client[n_words + 2] = NULL;
+    return listen_fd;
+}
+
 static void usage(void)
 {
     fprintf(stderr, "usage: schedule server [-f FIRST] [-n SEEDS] [-s] [-l] "
@@ -752,8 +770,7 @@ int main(int argc, char *argv[])
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
 
-    char port[16];
-    char *client[64];
+    char *client[MAX_WORDS + 3];
     int listen_fd = -1;
     if (is_server) {
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -761,17 +778,9 @@ int main(int argc, char *argv[])
         if (argc != 2 || getaddrinfo(argv[0], argv[1], &hints, &server_addr))
             usage();
     } else {
-        if (argc < 1 || argc > 60 || shim == NULL)
+        if (argc < 1 || argc > MAX_WORDS || shim == NULL)
             usage();
-        listen_fd = listen_somewhere(port, sizeof(port));
-        err_fd = memfd_create("stderr", MFD_CLOEXEC);
-        fcntl(err_fd, F_SETFL, O_APPEND);
-        signal(SIGALRM, on_alarm);
-        for (int i = 0; i < argc; i++)
-            client[i] = argv[i];
-        client[argc] = (char *)"127.0.0.1";
-        client[argc + 1] = port;
-        client[argc + 2] = NULL;
+        listen_fd = client_prepare(client, argc, argv);
     }
     for (current_seed = first; current_seed < first + n_seeds; current_seed++)
         if (is_server)
