@@ -73,6 +73,7 @@ check_budget()
     local file=$1 i changed failed=0
     shift
 
+    command -v git >/dev/null || skip "git, which counts, is not installed"
     for i in 0 1 2 3; do
         local from=${STAGES[i]}/$file to=${STAGES[i + 1]}/$file budget=$1
         shift
