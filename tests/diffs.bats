@@ -34,11 +34,11 @@ DIFFERENT="
 # Names that are not in POSIX.1-2008: 01 to 04 do without them.
 NOT_POSIX='accept4|SOCK_NONBLOCK|SOCK_CLOEXEC|_GNU_SOURCE|_DEFAULT_SOURCE|epoll'
 
-# Prints a line "NAME LINES" for each function of a C file.  With a name:
-# that function's text, with the comment above it.
+# Prints a line "NAME LINES" for each function of a C file. With a directory:
+# also writes each function's text, with the comment above it, to DIR/NAME.
 functions()
 {
-    awk -v want="${2-}" '
+    awk -v dir="${2-}" '
         /^$/ && !in_body { text = ""; name = ""; next }
         { text = text $0 "\n" }
         in_body { lines++ }
@@ -51,10 +51,10 @@ functions()
         !in_body && name != "" { lines++ }
         /^\{$/ && name != "" { in_body = 1 }
         /^\}/ {
-            if (in_body && want == "")
+            if (in_body)
                 print name, lines
-            if (in_body && want == name)
-                printf "%s", text
+            if (in_body && dir != "")
+                printf "%s", text >(dir "/" name)
             in_body = 0
             text = ""
             name = ""
@@ -116,29 +116,31 @@ check_order()
 # and if the table names one that does not differ.
 check_shared()
 {
-    local file=$1 i name failed=0 shared=0
+    local file=$1 stage i name failed=0 shared=0 before after key
 
+    for stage in "${STAGES[@]}"; do
+        mkdir -p "$BATS_TEST_TMPDIR/$stage"
+        functions "$STAGES_DIR/$stage/$file" "$BATS_TEST_TMPDIR/$stage" \
+            >/dev/null
+    done
     for i in 0 1 2 3; do
-        local from=$STAGES_DIR/${STAGES[i]}/$file
-        local to=$STAGES_DIR/${STAGES[i + 1]}/$file
-        while read -r name _; do
-            local key="${STAGES[i + 1]}/$file $name "
-            local before after listed=no
-            before=$(functions "$from" "$name")
-            after=$(functions "$to" "$name")
-            [ "$name" = main ] && continue
-            [ -n "$before" ] || continue
+        for after in "$BATS_TEST_TMPDIR/${STAGES[i + 1]}"/*; do
+            name=${after##*/}
+            before=$BATS_TEST_TMPDIR/${STAGES[i]}/$name
+            key="${STAGES[i + 1]}/$file $name "
+            [ -e "$before" ] && [ "$name" != main ] || continue
             shared=$((shared + 1))
-            grep -q "^$key" <<<"$DIFFERENT" && listed=yes
-            if [ "$before" != "$after" ] && [ "$listed" = no ]; then
+            if cmp -s "$before" "$after"; then
+                if [[ $DIFFERENT == *$'\n'"$key"* ]]; then
+                    echo "$key is listed as different, but is the same"
+                    failed=1
+                fi
+            elif [[ $DIFFERENT != *$'\n'"$key"* ]]; then
                 echo "${STAGES[i]} and ${STAGES[i + 1]} differ in $name:"
-                diff <(echo "$before") <(echo "$after") || true
-                failed=1
-            elif [ "$before" = "$after" ] && [ "$listed" = yes ]; then
-                echo "$key is listed as different, but is the same"
+                diff "$before" "$after" || true
                 failed=1
             fi
-        done < <(functions "$to")
+        done
     done
     echo "# $file: $shared pairs of functions compared" >&3
     # The count guards the test: an extraction that finds nothing is no proof.

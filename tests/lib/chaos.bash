@@ -199,7 +199,8 @@ each_nth()
                 [ "$n" -gt 1 ] || fail "the shim has seen no $1"
                 return
             fi
-            lost=$(sed -n 's/.* \([0-9]*\) lost/\1/p' <<<"$told")
+            [[ $told =~ ([0-9]+)\ lost ]]
+            lost=${BASH_REMATCH[1]}
             told=$(schedule -f "$SMALL" -n 1 2>&1) || {
                 fail "$told" "with SHIM_FAIL=$1:$2:$n"
                 return 1

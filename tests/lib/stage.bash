@@ -35,6 +35,16 @@ SLOWER=${SLOWER:-1}
 # The tests compare messages.
 export LC_ALL=C
 
+# A runner may have had SIGPIPE or SIGINT ignored, which is inherited. Where
+# env can, it sets every signal to its default. Asked once for each file.
+if [ -z "${DEFAULT_SIGNALS+asked}" ]; then
+    DEFAULT_SIGNALS=
+    if env --default-signal true 2>/dev/null; then
+        DEFAULT_SIGNALS=--default-signal
+    fi
+    export DEFAULT_SIGNALS
+fi
+
 # stage_setup: to be called by setup. Sets the arrays SERVER_CMD and
 # CLIENT_CMD, to which a test appends HOST and PORT.
 stage_setup()
@@ -59,6 +69,9 @@ stage_setup()
     BYSTANDER=
     BASE_FDS=
     STARTED=()
+    # bats notes where it is before each command, in functions as well. The
+    # line of the test is enough for its report: a sixth of the time is saved.
+    set +T
 }
 
 # stage_teardown: to be called by teardown. Kills every process that start
@@ -72,12 +85,27 @@ stage_teardown()
         kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
-    if grep -sE 'Sanitizer|runtime error:' "$BATS_TEST_TMPDIR"/*.err ||
-        cat "$BATS_TEST_TMPDIR"/valgrind.* 2>/dev/null | grep .; then
+    if complaints; then
         echo "A sanitizer or valgrind complained: see the lines above."
         return 1
     fi
     return 0
+}
+
+# complaints: prints what a sanitizer or valgrind has said; fails if nothing.
+complaints()
+{
+    local file said=()
+
+    if [ -n "${VALGRIND:-}" ]; then
+        cat "$BATS_TEST_TMPDIR"/valgrind.* 2>/dev/null | grep .
+        return
+    fi
+    for file in "$BATS_TEST_TMPDIR"/*.err; do
+        [ ! -s "$file" ] || said+=("$file")
+    done
+    [ ${#said[@]} -gt 0 ] &&
+        grep -hE 'Sanitizer|runtime error:' "${said[@]}"
 }
 
 # fail SENTENCE…: prints the sentences, a line each, and returns 1.
@@ -202,8 +230,23 @@ wait_until()
             fail "not within $limit s: $*"
             return 1
         fi
-        sleep 0.02
+        nap
     done
+}
+
+# nap: waits for 20 ms, where it can without a process, which would cost more
+# than what is waited for.
+nap()
+{
+    local never=$BATS_RUN_TMPDIR/never
+
+    if [ "${BASH_VERSINFO[0]}" -lt 4 ]; then
+        sleep 0.02
+        return
+    fi
+    [ -p "$never" ] || mkfifo "$never"
+    # Opened for both, a fifo has no data and no end.
+    read -r -t 0.02 <>"$never" || true
 }
 
 # start NAME COMMAND…: runs the command in the background in a process group
@@ -212,15 +255,11 @@ wait_until()
 # LAST_PID. The teardown kills it and its children.
 start()
 {
-    local name=$1 defaults=()
+    local name=$1
 
     shift
-    # A runner may have had SIGPIPE or SIGINT ignored, which is inherited.
-    if env --default-signal true 2>/dev/null; then
-        defaults=(--default-signal)
-    fi
     set -m
-    env ${defaults[@]+"${defaults[@]}"} "$@" \
+    env ${DEFAULT_SIGNALS:+"$DEFAULT_SIGNALS"} "$@" \
         <"${STDIN:-/dev/null}" >"$BATS_TEST_TMPDIR/$name.out" \
         2>"$BATS_TEST_TMPDIR/$name.err" 3>&- 4>&- &
     LAST_PID=$!
@@ -403,8 +442,8 @@ cpu_ticks()
         files+=("/proc/$pid/stat")
     done
     # The name, in parentheses, may hold blanks: cut it off.
-    cat "${files[@]}" 2>/dev/null | sed 's/.*) //' | awk -v parent="$1" '
-        { sum += $12 + $13 }
+    cat "${files[@]}" 2>/dev/null | awk '
+        { sub(/.*\) /, ""); sum += $12 + $13 }
         NR == 1 { sum += $14 + $15 }
         END { print sum + 0 }'
 }
