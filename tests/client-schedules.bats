@@ -7,7 +7,7 @@ load lib/chaos
 setup()
 {
     stage_setup
-    need_shim "${CLIENT_CMD[@]}"
+    need_shim client_schedule -n 1
 }
 
 teardown() { stage_teardown; }

@@ -256,7 +256,7 @@ three_exits()
 
 @test "-w 2: a failed fork is told, and tried again" {
     [ -z "${SERVER:-}" ] || not_for "it may start its workers another way"
-    need_shim "${SERVER_CMD[@]}"
+    need_shim echo_once
     server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:1 -w 2
     wait_until 5 children_are 2 ||
         because 06 "two workers" "$(count_children "$SERVER_PID")" \
@@ -271,7 +271,7 @@ three_exits()
 @test "nobody reads its stderr: it drops lines, and serves" {
     local log=$BATS_TEST_TMPDIR/log
 
-    need_shim "${SERVER_CMD[@]}"
+    need_shim echo_once
     mkfifo "$log"
     # Open for reading too, or there would be SIGPIPE.
     exec 9<>"$log"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# The suite grades servers that nobody here wrote: what it says of two echo
-# servers in Node, one with backpressure and one without.
+# The suite grades servers that are none of the stages: what it says of two echo
+# servers in Node, one with backpressure and one without, and of one that the
+# fault shim does not reach.
 # part: course
 
 # Names that lib/stage sets.
@@ -11,8 +12,6 @@ load lib/stage
 setup()
 {
     stage_setup
-    need node
-    need_proc # tells how much memory a server holds
 }
 
 teardown()
@@ -20,21 +19,28 @@ teardown()
     stage_teardown
 }
 
-# grade MODE: runs a part of the suite on Node's echo server in that mode, as
-# `make test SERVER=…` does. Sets STATUS and REPORT_FILE.
+# grade VAR=…: runs a part of the suite on a SERVER, as `make test SERVER=…`
+# does. Sets STATUS and REPORT_FILE.
 grade()
 {
     # Nothing of the run that this test is in may reach the other one. Bats
     # puts a folder before the user's PATH where `bats` means something else.
     start grade env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
-        TMPDIR="$BATS_TEST_TMPDIR" STAGES_DIR="$STAGES_DIR" \
-        SERVER="node '$TESTS_DIR/interop/echo-server.js' $1" \
-        FILES='echo.bats limits.bats' \
-        FILTER='^(echoes [08N]|answers|after the peer|a peer that never)' \
+        TMPDIR="$BATS_TEST_TMPDIR" STAGES_DIR="$STAGES_DIR" "$@" \
         "$TESTS_DIR/run"
     end_of "$LAST_PID" 120
     REPORT_FILE=$BATS_TEST_TMPDIR/grade.out
     cat "$REPORT_FILE" "$BATS_TEST_TMPDIR/grade.err"
+}
+
+# grade_node MODE: the same on Node's echo server in that mode.
+grade_node()
+{
+    need node
+    need_proc # tells how much memory a server holds
+    grade SERVER="node '$TESTS_DIR/interop/echo-server.js' $1" \
+        FILES='echo.bats limits.bats' \
+        FILTER='^(echoes [08N]|answers|after the peer|a peer that never)'
 }
 
 # count REGEX: prints how many lines of the report match.
@@ -44,7 +50,7 @@ count()
 }
 
 @test "grading: Node with pipe(), which has backpressure, passes" {
-    grade pipe
+    grade_node pipe
     [ "$STATUS" -eq 0 ]
     [ "$(count '^not ok')" -eq 0 ]
     [ "$(count '^ok .*a peer that never reads costs no memory[^#]*$')" -eq 1 ]
@@ -52,10 +58,26 @@ count()
 }
 
 @test "grading: Node's plain example fails for want of backpressure, only" {
-    grade plain
+    grade_node plain
     [ "$STATUS" -eq 1 ]
     [ "$(count '^not ok')" -eq 1 ]
     [ "$(count '^not ok .*a peer that never reads costs no memory')" -eq 1 ]
     [ "$(count '^# likely: .*no backpressure')" -eq 1 ]
+    [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
+}
+
+# grade_raw [CFLAGS]: the same on a server that makes its system calls itself.
+grade_raw()
+{
+    ${CC:-cc} "$@" -o "$BATS_TEST_TMPDIR/raw" "$TESTS_DIR/interop/raw-server.c"
+    grade SERVER="'$BATS_TEST_TMPDIR/raw'" LIKE=01-blocking \
+        FILES='echo.bats schedules.bats'
+}
+
+@test "grading: no complaint of faults that do not reach the program" {
+    need_tool shim.so
+    grade_raw
+    [ "$STATUS" -eq 0 ]
+    [ "$(count '^ok .*seeded schedule.*# skip the shim does not reach')" -eq 1 ]
     [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
 }

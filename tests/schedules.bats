@@ -7,7 +7,7 @@ load lib/chaos
 setup()
 {
     stage_setup
-    need_shim "${SERVER_CMD[@]}"
+    need_shim echo_once
 }
 
 teardown() { stage_teardown; }
