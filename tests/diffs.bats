@@ -259,6 +259,8 @@ copy_stage()
         [[ $output != *warning* ]]
         run env -u MAKEFLAGS make -C "$copy"
         [[ $output == *"othing to be done"* ]]
+        env -u MAKEFLAGS make -C "$copy" clean all
+        [ -x "$copy/server" ]
         env -u MAKEFLAGS make -C "$copy" clean
         [ "$(ls "$copy")" = "$before" ]
     done
