@@ -73,6 +73,11 @@ refuses()
 }
 
 @test "without arguments it is localhost 8000" {
+    # The stages that are tested beside this one take turns.
+    if command -v flock >/dev/null; then
+        exec 9>"${RESULTS:-$BATS_RUN_TMPDIR}/port-8000"
+        flock 9
+    fi
     start default "${SERVER_CMD[@]}"
     SERVER_PID=$LAST_PID
     SERVER_OUT=$BATS_TEST_TMPDIR/default.out

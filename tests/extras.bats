@@ -125,17 +125,17 @@ two_signals()
             "the forced end is told as an orderly one"
 }
 
-@test "-t 2: stopped for longer, it answers what has come meanwhile" {
+@test "-t 5: stopped for longer, it answers what has come meanwhile" {
     local late
 
-    server_start -t 2
+    server_start -t 5
     peer_start late echo:10 wait send:10 wait receive fin end
     late=$LAST_PID
     peer_rests late '1 waiting*'
     stop "$SERVER_PID"
     kill -USR1 "$late"
     peer_rests late '1 waiting* 20 sent*'
-    sleep 2.2 # the time that is over
+    sleep 5.2 # the time that is over
     resume "$SERVER_PID"
     kill -USR1 "$late"
     peer_ends "$late" late

@@ -49,7 +49,7 @@ client_of_node()
 # ends_well NAME CAUSE: waits for what was started last; it should exit 0.
 ends_well()
 {
-    if end_of "$LAST_PID" 30 && [ "$STATUS" -eq 0 ]; then
+    if end_of "$LAST_PID" "$PATIENCE" && [ "$STATUS" -eq 0 ]; then
         return
     fi
     because stage "$1 ends, with exit status 0" \
@@ -131,7 +131,7 @@ is_back()
 @test "client: socat and cat as server" {
     need socat
     # 127.0.0.1 and no name: socat takes a port of the kernel's choice.
-    start socat socat -d -d TCP-LISTEN:0,bind=127.0.0.1,fork EXEC:cat
+    start socat socat -t 30 -d -d TCP-LISTEN:0,bind=127.0.0.1,fork EXEC:cat
     wait_until 10 grep -q 'listening on' "$BATS_TEST_TMPDIR/socat.err"
     PORT=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' \
         "$BATS_TEST_TMPDIR/socat.err")

@@ -17,6 +17,8 @@
 #     LIKE        the stage whose limits are allowed (default: STAGE)
 #     VALGRIND=1  runs server and client under valgrind (make valgrind), and
 #                 allows ten times as long
+#     PATIENCE    how many seconds an exchange may take (default: 30); more
+#                 for a machine that is very slow or busy
 #
 # Functions that check something return 1 and print what was expected, what
 # came, the likely cause and the chapter to read.
@@ -28,9 +30,11 @@ STAGE=${STAGE:-05-epoll}
 LIKE=${LIKE:-$STAGE}
 TOOLS=$TESTS_DIR/tools
 
-# By how much every deadline is longer.
+# By how much every deadline is longer, and how many seconds an exchange may
+# take that only a fault would hold up.
 SLOWER=${VALGRIND:+10}
 SLOWER=${SLOWER:-1}
+PATIENCE=${PATIENCE:-30}
 
 # The tests compare messages.
 export LC_ALL=C
@@ -215,8 +219,11 @@ need_tracing()
 {
     not_under_valgrind
     need strace
-    strace -D -o /dev/null true 2>/dev/null ||
-        skip "strace may not trace here"
+    if ! [ -e "$BATS_FILE_TMPDIR/traces" ]; then # asked once for each file
+        strace -D -o /dev/null true 2>/dev/null ||
+            skip "strace may not trace here"
+        : >"$BATS_FILE_TMPDIR/traces"
+    fi
 }
 
 # wait_until SECONDS COMMAND…: runs the command again and again until it
@@ -298,7 +305,7 @@ server_start()
     local unseen="printed to stderr, no newline, or not flushed (fflush)"
 
     server_launch "$@"
-    if ! wait_until 10 server_spoke_or_ended || ! server_spoke; then
+    if ! wait_until 20 server_spoke_or_ended || ! server_spoke; then
         because 01 \
             "a line on stdout: Server is listening on HOST:PORT" \
             "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
@@ -424,9 +431,17 @@ fds_of()
 }
 
 # rss_of PID, hwm_of PID: prints its memory now, and at most so far, in KiB.
+# Now: its own pages where the kernel counts these, as VmRSS of some kernels
+# is off by more than is asked here.
 rss_of()
 {
-    awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"
+    local files=("/proc/$1/status")
+
+    if [ -r "/proc/$1/smaps_rollup" ]; then
+        files+=("/proc/$1/smaps_rollup")
+    fi
+    awk '$1 == "Anonymous:" { own = $2 } $1 == "VmRSS:" { rss = $2 }
+        END { print own == "" ? rss : own }' "${files[@]}"
 }
 
 hwm_of()
@@ -467,21 +482,31 @@ resume()
     kill -CONT "$1"
 }
 
-# idles SECONDS TICKS WHEN [PID]: the server, or that process, uses at most so
-# many ticks (10 ms) of CPU in so many seconds, its children's among them. WHEN
-# is for the message.
+# idles SECONDS TICKS WHEN [PID]: the server, or that process, lives and uses
+# at most so many ticks (10 ms) of CPU in so many seconds, its children's among
+# them. WHEN is for the message. Three tries: what is left to clean up from
+# before comes to its end, a spin does not.
 idles()
 {
     local before after pid=${4:-$SERVER_PID}
 
     need_proc
-    before=$(cpu_ticks "$pid")
-    sleep "$1"
-    after=$(cpu_ticks "$pid")
-    [ $((after - before)) -le "$2" ] ||
-        because stage "at most $2 ticks of CPU in $1 s $3" \
-            "$((after - before)) ticks" \
-            "it asks for an event that it then does nothing about: a spin"
+    for _ in 1 2 3; do
+        before=$(cpu_ticks "$pid")
+        sleep "$1"
+        after=$(cpu_ticks "$pid")
+        if ! alive "$pid"; then
+            because stage "it waits $3" "it has ended" \
+                "what it waits for was taken for an end, or an error"
+            return 1
+        fi
+        if [ $((after - before)) -le "$2" ]; then
+            return 0
+        fi
+    done
+    because stage "at most $2 ticks of CPU in $1 s $3" \
+        "$((after - before)) ticks" \
+        "it asks for an event that it then does nothing about: a spin"
 }
 
 # says_few SECONDS: the server's stderr has at most a line a second, and one
@@ -508,7 +533,8 @@ says_nothing()
 # server, on $LISTEN_HOST. Prints what it prints; fails as it fails.
 peer()
 {
-    "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" "$@"
+    "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
+        -t $((PATIENCE * SLOWER)) "$@"
 }
 
 # peer_start NAME [OPTIONS] STEP…: the same in the background. Sets LAST_PID.
@@ -517,7 +543,8 @@ peer_start()
     local name=$1
 
     shift
-    start "$name" "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" "$@"
+    start "$name" "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
+        -t $((PATIENCE * SLOWER)) "$@"
 }
 
 # peer_rests NAME PATTERN [SECONDS]: waits until that peer has told a state
@@ -548,7 +575,7 @@ peer_told()
 # unless all went as it should for it.
 peer_ends()
 {
-    if ! end_of "$1" "${3:-30}" || [ "$STATUS" -ne 0 ]; then
+    if ! end_of "$1" "${3:-$((PATIENCE + 5))}" || [ "$STATUS" -ne 0 ]; then
         because stage "all that was sent comes back, and then FIN" \
             "$(peer_state "$2") $(cat "$BATS_TEST_TMPDIR/$2.err")" \
             "bytes lost or another's, a connection dropped or left open"
@@ -556,20 +583,24 @@ peer_ends()
     fi
 }
 
-# pings_beside WHOM: 500 round trips beside them take less than 100 ms each,
-# but for 1 in 100, as the machine itself may hold up a few.
+# pings_beside WHOM: of 500 round trips beside them half take less than 100 ms,
+# and 99 in 100 less than a second, as the machine itself may hold up some. Who
+# is starved waits each time.
 pings_beside()
 {
-    local told p99
+    local told median p99
 
-    if ! told=$(peer ping:500 2>&1); then
+    if ! told=$(peer -t $((120 * SLOWER)) ping:500 2>&1); then
         because stage "500 pings are answered beside $1" "$told" \
             "the server waits for, or is kept busy by, another connection"
         return 1
     fi
+    median=$(sed -n 's/.*median \([0-9]*\) us.*/\1/p' <<<"$told")
     p99=$(sed -n 's/.*p99 \([0-9]*\) us.*/\1/p' <<<"$told")
-    [ "$p99" -lt $((100000 * SLOWER)) ] ||
-        because stage "pings with a p99 below 100 ms beside $1" "$p99 us" \
+    [ "$median" -lt $((100000 * SLOWER)) ] &&
+        [ "$p99" -lt $((1000000 * SLOWER)) ] ||
+        because stage "a median below 100 ms, a p99 below 1 s beside $1" \
+            "a median of $median us, a p99 of $p99 us" \
             "a connection is served until it has nothing more"
 }
 
@@ -581,7 +612,7 @@ warm()
         because 01 "1,000 bytes come back, then FIN" "the peer's complaint above" \
             "it does not echo yet: nothing else can be tested"
     if [ -r /proc/self/status ]; then
-        wait_until 2 quiet
+        wait_until 10 quiet
         BASE_FDS=$(fds_of "$SERVER_PID")
         BASE_CHILDREN=$(count_children "$SERVER_PID")
     fi
@@ -649,7 +680,7 @@ healthy()
     if [ -z "$BASE_FDS" ]; then
         return 0
     fi
-    if ! wait_until 3 at_baseline; then
+    if ! wait_until 10 at_baseline; then
         because stage \
             "$BASE_FDS descriptors and $BASE_CHILDREN children, as before" \
             "$(fds_of "$SERVER_PID") descriptors, $(count_children \
