@@ -66,6 +66,31 @@ count()
     [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
 }
 
+# grade_example COMMAND: one of docs/examples keeps what every server promises.
+grade_example()
+{
+    grade SERVER="$1" FILES='args.bats echo.bats'
+    [ "$STATUS" -eq 0 ]
+    [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
+}
+
+@test "grading: the example in Node passes" {
+    need node
+    grade_example "node '$ROOT_DIR/docs/examples/my-echo.js'"
+}
+
+@test "grading: the example in Python passes" {
+    need python3
+    grade_example "python3 '$ROOT_DIR/docs/examples/my-echo.py'"
+}
+
+@test "grading: the example in Go passes" {
+    need go
+    HOME=$BATS_TEST_TMPDIR go build -o "$BATS_TEST_TMPDIR/my-echo" \
+        "$ROOT_DIR/docs/examples/my-echo.go"
+    grade_example "'$BATS_TEST_TMPDIR/my-echo'"
+}
+
 # grade_raw [OPTION]: the same on a server that makes its system calls itself,
 # linked with that option. The tests that bend calls are skipped for it.
 grade_raw()

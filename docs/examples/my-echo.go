@@ -1,0 +1,55 @@
+// my-echo.go -- an echo server with a goroutine for each connection
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+)
+
+// echo blocks, as 01-blocking does: so it looks. Go's runtime has made the
+// socket non-blocking, and lets another goroutine run in the meantime.
+func echo(conn net.Conn) {
+	defer conn.Close()
+	buf := make([]byte, 16384)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil { // the peer's FIN, or that connection's trouble
+			return
+		}
+		if _, err := conn.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func fail(status int, reason any) {
+	fmt.Fprintln(os.Stderr, reason)
+	os.Exit(status)
+}
+
+func main() {
+	address := []string{"localhost", "8000"}
+	if copy(address, os.Args[1:]) < len(os.Args)-1 {
+		fail(2, "usage: my-echo [HOST [PORT]]")
+	}
+	if _, err := strconv.ParseUint(address[1], 10, 16); err != nil {
+		fail(2, err)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(address[0], address[1]))
+	if err != nil {
+		fail(1, err)
+	}
+	fmt.Printf("Server is listening on %s:%d\n", address[0],
+		listener.Addr().(*net.TCPAddr).Port)
+	for {
+		conn, err := listener.Accept()
+		if err != nil { // no descriptors, say
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		go echo(conn)
+	}
+}
