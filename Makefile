@@ -56,6 +56,9 @@ guard: all tools
 soak: all tools
 	@tests/soak
 
+rounds: all tools
+	@tests/rounds $(N)
+
 lint:
 	@tests/lint
 
@@ -70,4 +73,4 @@ clean:
 	@rm -rf .build
 
 .PHONY: all $(STAGES) tools help demo test test-course bug-list bugs bench bench-peers \
-	timeline guard soak lint sanitize valgrind clean
+	timeline guard soak rounds lint sanitize valgrind clean
