@@ -61,9 +61,8 @@ wrong()
 }
 
 # client_ends WITH CAUSE [SECONDS]: waits for the client's end, at most SECONDS
-# (default $PATIENCE). WITH is the exit
-# status that it should have, or `failure` for any but 0, and not by a signal.
-# A failure needs a reason.
+# (default $PATIENCE). WITH is the exit status that it should have, or `failure`
+# for any but 0, and not by a signal. A failure needs a reason.
 client_ends()
 {
     local seconds=${3:-$PATIENCE}

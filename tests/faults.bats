@@ -243,3 +243,59 @@ accepts_fail()
         because stage "5 clients served, with EINTR every few writes" \
             "the peer's complaint above" "EINTR taken for an error"
 }
+
+# read_before SMALL: prints how many bytes the server has read from all other
+# connections before it read from the one accepted as number SMALL a second
+# time.
+read_before()
+{
+    # shellcheck disable=SC2016 # awk's
+    awk -v small="$1" '
+        !/= [1-9][0-9]*$/ { next }
+        / accept4?\(/ { number[$NF] = ++n }
+        / (read|recvfrom)\(/ {
+            match($0, /\([0-9]+/)
+            from = number[substr($0, RSTART + 1, RLENGTH - 1)]
+            if (from != small && from > 0)
+                sum += $NF
+            if (from == small && ++times == 2)
+                exit
+        }
+        END { print sum + 0 }' "$BATS_TEST_TMPDIR/strace"
+}
+
+@test "each connection has its turn: between two that send much, a third" {
+    local peers=() i bytes turn=16384
+
+    if stage_allows one_at_a_time || stage_allows process_each; then
+        not_for "it is the kernel that gives turns"
+    fi
+    if [[ $LIKE == 06* ]]; then
+        turn=65536
+    fi
+    [ -z "${SERVER:-}" ] || not_for "it may take more in a turn"
+    under_strace -s 0 -e trace=accept,accept4,read,recvfrom
+    # Whether the server goes by age, either way, or by who was ready first:
+    # one with much to send comes before the small one.
+    for i in 200K 1 200K; do
+        peer_start "sends${#peers[@]}" echo:1 wait "send:$i" receive fin end
+        peer_rests "sends${#peers[@]}" '1 waiting*'
+        peers+=("$LAST_PID")
+    done
+    stop "$SERVER_PID"
+    kill -USR1 "${peers[0]}" "${peers[2]}"
+    wait_until 10 peer_told sends0 '* 204801 sent*'
+    wait_until 10 peer_told sends2 '* 204801 sent*'
+    kill -USR1 "${peers[1]}"
+    wait_until 10 peer_told sends1 '* 2 sent*'
+    resume "$SERVER_PID"
+    for i in 0 1 2; do
+        peer_ends "${peers[i]}" "sends$i"
+    done
+    # A turn for each of them, after the single byte that they sent first.
+    bytes=$(read_before 2)
+    [ "$bytes" -gt 2 ] && [ "$bytes" -le $((2 * turn + 2)) ] ||
+        because stage "a read from each of the others, then the third's turn" \
+            "$bytes bytes read from the others" \
+            "a connection is served until it has nothing more"
+}

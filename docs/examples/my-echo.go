@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// echo blocks, as 01-blocking does: so it looks. Go's runtime has made the
-// socket non-blocking, and lets another goroutine run in the meantime.
+// echo looks as if it blocked, like the server of 01. But Go's runtime has made
+// the socket non-blocking, and lets other goroutines run where this one waits.
 func echo(conn net.Conn) {
 	defer conn.Close()
 	buf := make([]byte, 16384)

@@ -347,7 +347,8 @@ server_spoke_or_ended()
 }
 
 # state_of PID: sets STATE to the letter by which ps tells of it: R or S runs
-# or waits, T is stopped, Z a zombie. Fails if there is no such process.
+# or waits, T is stopped (t: under strace), Z a zombie. Fails if there is no
+# such process.
 state_of()
 {
     local stat
@@ -474,7 +475,7 @@ stop()
 
 stopped()
 {
-    state_of "$1" && [ "$STATE" = T ]
+    state_of "$1" && [[ $STATE == [Tt] ]]
 }
 
 resume()
