@@ -20,8 +20,8 @@ need_ours()
 # client_schedule [OPTIONS]: runs the client once for each seed.
 client_schedule()
 {
-    env "${SHIM[@]:1}" "$TOOLS/schedule" client "$@" -p "$TOOLS/shim.so" \
-        "${CLIENT_CMD[@]}"
+    env "${SHIM[@]:1}" "SHIM_COUNT=$FAULTS" "$TOOLS/schedule" client "$@" \
+        -p "$TOOLS/shim.so" "${CLIENT_CMD[@]}"
 }
 
 @test "passes every seeded schedule of short and interrupted calls" {
@@ -54,7 +54,8 @@ each_nth_of()
     local n told absent=0
 
     for ((n = 1; n < 300; n++)); do
-        rm -f "$FAULTS"
+        # Another file each time: to remove one would cost a process.
+        FAULTS=$BATS_TEST_TMPDIR/faults.$n
         told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
             because stage "all came back, or exit status 1 and a reason" \
                 "$told with SHIM_FAIL=$1:$2:$n" \

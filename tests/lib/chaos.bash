@@ -192,8 +192,10 @@ each_nth()
     local n told lost absent=0
 
     for ((n = 1; n < 300; n++)); do
-        rm -f "$FAULTS"
-        if server_quick "${SHIM[@]}" "SHIM_FAIL=$1:$2:$n"; then
+        # Another file each time: to remove one would cost a process.
+        FAULTS=$BATS_TEST_TMPDIR/faults.$n
+        if server_quick "${SHIM[@]}" "SHIM_COUNT=$FAULTS" \
+            "SHIM_FAIL=$1:$2:$n"; then
             told=$(schedule -l -f "$SMALL" -n 1 2>&1) || {
                 fail "$told" "with SHIM_FAIL=$1:$2:$n"
                 return 1

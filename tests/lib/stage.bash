@@ -394,34 +394,60 @@ not()
     ! "$@"
 }
 
-# processes: prints the id, the parent's id and the state of every process.
-processes()
+# look_at_children PID: sets the array CHILDREN to the ids of its children,
+# zombies too, and ZOMBIES to the number of these. No process is started for
+# it where /proc tells, as tests wait for a number of children to come.
+look_at_children()
 {
-    if [ -r /proc/self/stat ]; then
-        # The second field, the name in parentheses, may have anything in it.
-        cat /proc/[0-9]*/stat 2>/dev/null |
-            sed -n 's/^\([0-9]*\) (.*) \([A-Za-z]\) \([0-9]*\) .*/\1 \3 \2/p'
-    else
-        ps -A -o pid= -o ppid= -o stat=
+    local id stat state parent
+
+    CHILDREN=()
+    ZOMBIES=0
+    if [ ! -r /proc/self/stat ]; then
+        while read -r id parent state; do
+            note_child "$1" "$id" "$parent" "$state"
+        done < <(ps -A -o pid= -o ppid= -o stat=)
+        return
+    fi
+    for id in /proc/[0-9]*; do
+        # Some end while this looks.
+        { read -r stat <"$id/stat"; } 2>/dev/null || continue
+        # The name, in parentheses, may have anything in it.
+        stat=${stat##*) }
+        state=${stat%% *}
+        parent=${stat#* }
+        note_child "$1" "${id##*/}" "${parent%% *}" "$state"
+    done
+}
+
+# note_child PID ID PARENT STATE: adds process ID to CHILDREN and ZOMBIES if it
+# is a child of PID.
+note_child()
+{
+    if [ "$3" = "$1" ]; then
+        CHILDREN+=("$2")
+        [[ $4 != Z* ]] || ZOMBIES=$((ZOMBIES + 1))
     fi
 }
 
-# children_of PID: prints the ids of its children, zombies too.
+# children_of PID: prints the ids of its children, a line each, zombies too.
 children_of()
 {
-    processes | awk -v parent="$1" '$2 == parent { print $1 }'
+    look_at_children "$1"
+    [ ${#CHILDREN[@]} -eq 0 ] || printf '%s\n' "${CHILDREN[@]}"
 }
 
 # count_children PID, zombies_of PID, fds_of PID: each prints a number.
 count_children()
 {
-    children_of "$1" | wc -l | tr -d ' '
+    look_at_children "$1"
+    echo "${#CHILDREN[@]}"
 }
 
 zombies_of()
 {
-    processes |
-        awk -v parent="$1" '$2 == parent && $3 ~ /^Z/' | wc -l | tr -d ' '
+    look_at_children "$1"
+    echo "$ZOMBIES"
 }
 
 fds_of()
@@ -454,16 +480,20 @@ hwm_of()
 # live and those that it has waited for, have used: in ticks of 10 ms.
 cpu_ticks()
 {
-    local pid files=()
+    local pid stat fields sum=0
 
-    for pid in "$1" $(children_of "$1"); do
-        files+=("/proc/$pid/stat")
+    look_at_children "$1"
+    for pid in "$1" ${CHILDREN[@]+"${CHILDREN[@]}"}; do
+        { read -r stat <"/proc/$pid/stat"; } 2>/dev/null || continue
+        # After the name: the state is field 0, utime 11, and so on.
+        # shellcheck disable=SC2206 # to be split
+        fields=(${stat##*) })
+        sum=$((sum + fields[11] + fields[12]))
+        if [ "$pid" = "$1" ]; then
+            sum=$((sum + fields[13] + fields[14]))
+        fi
     done
-    # The name, in parentheses, may hold blanks: cut it off.
-    cat "${files[@]}" 2>/dev/null | awk '
-        { sub(/.*\) /, ""); sum += $12 + $13 }
-        NR == 1 { sum += $14 + $15 }
-        END { print sum + 0 }'
+    echo "$sum"
 }
 
 # stop PID, resume PID: as Ctrl-Z and fg do. stop returns when it has stopped.
@@ -563,13 +593,24 @@ peer_rests()
 # peer_state NAME: the last state that it has told.
 peer_state()
 {
-    tail -n 1 "$BATS_TEST_TMPDIR/$1.out"
+    look_at_peer "$1"
+    echo "$PEER_STATE"
+}
+
+# look_at_peer NAME: sets PEER_STATE to that, and starts no process for it.
+look_at_peer()
+{
+    PEER_STATE=
+    # read up to a NUL fails at the end of the file, which it has read.
+    read -r -d '' PEER_STATE <"$BATS_TEST_TMPDIR/$1.out" || true
+    PEER_STATE=${PEER_STATE##*$'\n'}
 }
 
 peer_told()
 {
+    look_at_peer "$1"
     # shellcheck disable=SC2053 # a pattern
-    [[ $(peer_state "$1") == $2 ]]
+    [[ $PEER_STATE == $2 ]]
 }
 
 # peer_ends PID NAME [SECONDS]: waits until that peer has ended, and fails
@@ -651,13 +692,16 @@ bystander_ends()
 # quiet: true if the server has no child left of a connection.
 quiet()
 {
-    ! stage_allows process_each || [ "$(count_children "$SERVER_PID")" -eq 0 ]
+    stage_allows process_each || return 0
+    look_at_children "$SERVER_PID"
+    [ ${#CHILDREN[@]} -eq 0 ]
 }
 
 at_baseline()
 {
-    [ "$(fds_of "$SERVER_PID")" -le "$BASE_FDS" ] &&
-        [ "$(count_children "$SERVER_PID")" -le "$BASE_CHILDREN" ]
+    look_at_children "$SERVER_PID"
+    [ ${#CHILDREN[@]} -le "$BASE_CHILDREN" ] &&
+        [ "$(fds_of "$SERVER_PID")" -le "$BASE_FDS" ]
 }
 
 # healthy: to be called at the end of a test that has harmed connections. The
