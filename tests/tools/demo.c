@@ -27,6 +27,7 @@
 #define HELLO "Hello, server!\n"
 #define SILENCE_MS 1000 /* how long the first client keeps silent */
 #define DEADLINE_MS 5000
+#define LOOK_MS 200 /* how long a server may take to go back to sleep */
 
 /* A program that was started, with pipes to its stdin and from its output. */
 struct job {
@@ -161,8 +162,8 @@ static int count_processes(pid_t pid, pid_t *child)
     return count;
 }
 
-/* The name of the system call that the process sleeps in. */
-static const char *sleeps_in(pid_t pid)
+/* The name of the system call that the process is in now, or "?". */
+static const char *call_of(pid_t pid)
 {
 #ifdef __linux__
     static const struct {
@@ -198,6 +199,18 @@ static const char *sleeps_in(pid_t pid)
     (void)pid;
 #endif
     return "?";
+}
+
+/* The same once it sleeps: it may still be on its way to the next call. */
+static const char *sleeps_in(pid_t pid)
+{
+    const char *call = call_of(pid);
+
+    for (int ms = 0; strcmp(call, "?") == 0 && ms < LOOK_MS; ms++) {
+        poll(NULL, 0, 1);
+        call = call_of(pid);
+    }
+    return call;
 }
 
 /* With the longest calls: 80 columns. */
