@@ -20,6 +20,8 @@ teardown() { stage_teardown; }
     server_start
     warm
     bystander
+    # With nothing owed it is read that meets the reset; else it may be write.
+    peer -n 20 echo:5000 reset
     peer -n 20 echo:5000 send:200K reset
     healthy
 }
