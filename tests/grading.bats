@@ -49,6 +49,26 @@ count()
     grep -cE "$1" "$REPORT_FILE" || true
 }
 
+# sleeps_at_first: true at the third look; at the first, the machine sleeps for
+# a minute.
+sleeps_at_first()
+{
+    looks=$((looks + 1))
+    if [ "$looks" -eq 1 ]; then
+        SECONDS=$((SECONDS + 60))
+    fi
+    [ "$looks" -ge 3 ]
+}
+
+@test "grading: a deadline passes while it is waited, not while a machine sleeps" {
+    local looks=0
+
+    wait_until 5 sleeps_at_first
+    if wait_until 1 false; then
+        fail "a deadline that never comes"
+    fi
+}
+
 @test "grading: Node with pipe(), which has backpressure, passes" {
     grade_node pipe
     [ "$STATUS" -eq 0 ]
