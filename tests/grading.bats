@@ -60,7 +60,7 @@ sleeps_at_first()
     [ "$looks" -ge 3 ]
 }
 
-@test "grading: a deadline passes while it is waited, not while a machine sleeps" {
+@test "grading: a deadline counts what is waited, not what a machine sleeps" {
     local looks=0
 
     wait_until 5 sleeps_at_first
