@@ -139,12 +139,16 @@ static long long now_ms(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Returns for how many milliseconds accepting is paused; 0 if it isn't. */
+/* Returns for how many milliseconds accepting is paused; -1 if it isn't. */
 static int pause_left(void)
 {
-    if (resume_at > 0 && resume_at <= now_ms())
-        resume_at = 0;
-    return resume_at > 0 ? resume_at - now_ms() : 0;
+    if (resume_at == 0)
+        return -1;
+    long long left = resume_at - now_ms();
+    if (left > 0)
+        return left;
+    resume_at = 0;
+    return -1;
 }
 
 /* Accepts a connection, or pauses accepting if that fails. */
@@ -311,11 +315,11 @@ int main(int argc, char *argv[])
         /* select leaves only the ready ones: fill the sets every time. */
         FD_ZERO(&readable);
         FD_ZERO(&writable);
-        if (paused_ms == 0)
+        if (paused_ms == -1)
             FD_SET(listen_fd, &readable);
         int max_fd = watch_conns(listen_fd, &readable, &writable);
         if (select(max_fd + 1, &readable, &writable, NULL,
-                   paused_ms > 0 ? &timeout : NULL) == -1) {
+                   paused_ms == -1 ? NULL : &timeout) == -1) {
             if (errno == EINTR)
                 continue;
             if (may_log(errno))

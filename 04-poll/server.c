@@ -140,12 +140,16 @@ static long long now_ms(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Returns for how many milliseconds accepting is paused; 0 if it isn't. */
+/* Returns for how many milliseconds accepting is paused; -1 if it isn't. */
 static int pause_left(void)
 {
-    if (resume_at > 0 && resume_at <= now_ms())
-        resume_at = 0;
-    return resume_at > 0 ? resume_at - now_ms() : 0;
+    if (resume_at == 0)
+        return -1;
+    long long left = resume_at - now_ms();
+    if (left > 0)
+        return left;
+    resume_at = 0;
+    return -1;
 }
 
 /* Makes room for more connections. Returns false with errno set if there is
@@ -323,8 +327,8 @@ int main(int argc, char *argv[])
 
         watch_conns();
         fds[0].fd = listen_fd;
-        fds[0].events = paused_ms == 0 ? POLLIN : 0;
-        if (poll(fds, n_conns + 1, paused_ms > 0 ? paused_ms : -1) == -1) {
+        fds[0].events = paused_ms == -1 ? POLLIN : 0;
+        if (poll(fds, n_conns + 1, paused_ms) == -1) {
             if (errno == EINTR)
                 continue;
             if (may_log(errno))

@@ -138,12 +138,16 @@ static long long now_ms(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Returns for how many milliseconds accepting is paused; 0 if it isn't. */
+/* Returns for how many milliseconds accepting is paused; -1 if it isn't. */
 static int pause_left(void)
 {
-    if (resume_at > 0 && resume_at <= now_ms())
-        resume_at = 0;
-    return resume_at > 0 ? resume_at - now_ms() : 0;
+    if (resume_at == 0)
+        return -1;
+    long long left = resume_at - now_ms();
+    if (left > 0)
+        return left;
+    resume_at = 0;
+    return -1;
 }
 
 /* Tells the kernel what c waits for. Returns 0, or -1 with errno set. */
@@ -312,12 +316,11 @@ int main(int argc, char *argv[])
         struct epoll_event events[MAX_EVENTS];
         int paused_ms = pause_left();
 
-        if (accepting != (paused_ms == 0)) {
+        if (accepting != (paused_ms == -1)) {
             accepting = !accepting;
             listener_watch(epoll_fd, EPOLL_CTL_MOD, listen_fd, accepting);
         }
-        int n_events = epoll_wait(epoll_fd, events, MAX_EVENTS,
-                                  paused_ms > 0 ? paused_ms : -1);
+        int n_events = epoll_wait(epoll_fd, events, MAX_EVENTS, paused_ms);
         if (n_events == -1) {
             if (errno == EINTR)
                 continue;
