@@ -26,6 +26,12 @@ test-course: all
 diff-%:
 	@tests/diff $*
 
+step-%:
+	@docs/steps/step $*
+
+steps-update:
+	@docs/steps/update
+
 trace-%: all
 	@tests/trace $*
 
@@ -73,4 +79,4 @@ clean:
 	@rm -rf .build
 
 .PHONY: all $(STAGES) tools help demo test test-course bug-list bugs bench bench-peers \
-	timeline guard soak rounds lint sanitize valgrind clean
+	steps-update timeline guard soak rounds lint sanitize valgrind clean
