@@ -133,7 +133,7 @@ measure_size()
             return 0
         fi
         # The bare loop and libev drop what a full send buffer refuses.
-        progress
+        progress ""
         echo "$name, $bytes bytes: $(cat "$scratch/load.err")" >&2
     done
     die "$name fails with $bytes bytes"
