@@ -10,6 +10,9 @@ load=$root_dir/tests/tools/load
 host=127.0.0.1 # not localhost: which address that is differs by machine
 scratch=$(mktemp -d)
 raw=$scratch/raw
+# Bytes of a message. 01 to 05 and Go's example read up to 16 KiB at a time, 06
+# 48 KiB, most peers 64 KiB: one byte more makes a second piece.
+sizes="1 64 1024 16384 16385 65536 65537 262144 1048576"
 server_pid=
 cpu_note="not pinned"
 trap 'stop_server; rm -rf "$scratch"' EXIT
@@ -112,6 +115,45 @@ run_load()
         2>"$scratch/load.err"
 }
 
+# One measurement of the sweep over sizes: sweep $1, name $2, messages of $3
+# bytes on one connection, for $4 seconds, the server's command after it. A
+# server that stalls answers 20 messages a second, so it takes no longer.
+measure_size()
+{
+    local sweep=$1 name=$2 bytes=$3 each=$4 line tries failed
+    shift 4
+
+    for tries in 1 2 3; do
+        start_server "$@" || die "$name did not start: $(cat "$scratch/stderr")"
+        line=$(run_load -t "$each" -s "$bytes")
+        failed=$?
+        stop_server
+        if [ "$failed" = 0 ]; then
+            echo "$sweep $name 1 $bytes status=ok $line" >>"$raw.sizes"
+            return 0
+        fi
+        # The bare loop and libev drop what a full send buffer refuses.
+        progress ""
+        echo "$name, $bytes bytes: $(cat "$scratch/load.err")" >&2
+    done
+    die "$name fails with $bytes bytes"
+}
+
+# The results file of a sweep over sizes: $1 names it, $2 is of a measurement.
+# Other parts may have been measured on another machine: one line says when and
+# where this one was.
+size_results()
+{
+    local machine
+
+    machine=$(describe_machine)
+    echo "$machine"
+    echo "# $1: $(sed -n 's/^# \(date\|cpu\|kernel\): //p' <<<"$machine" |
+        paste -sd ';' | sed 's/;/; /g'); $2 s a measurement, median of the" \
+        "rounds"
+    summarise "$raw.sizes" bytes "cpu_us rate"
+}
+
 # What the figures were measured on, a `# key: value` line each.
 describe_machine()
 {
@@ -177,11 +219,12 @@ count_instructions()
         ($n * $active) }"
 }
 
-# Raw measurements, SWEEP NAME ACTIVE IDLE KEY=VALUE …, to one row for each
-# point: median, lowest and highest of all rounds.
+# Raw measurements in $1, SWEEP NAME ACTIVE IDLE KEY=VALUE …, to one row for
+# each point: median, lowest and highest of all rounds. $2 is what the fourth
+# field is, $3 what is measured; without them idle connections, and everything.
 summarise()
 {
-    awk -v OFS='\t' '
+    awk -v OFS='\t' -v fourth="${2:-idle}" -v only="${3:-}" '
     function stats(key, name,    n, i, j, t, v) {
         n = count[key]
         for (i = 1; i <= n; i++) {
@@ -197,12 +240,13 @@ summarise()
         return (key, 1, name) in value ? value[key, 1, name] : "-"
     }
     BEGIN {
-        n_names = split("cpu_us rate p50_us p99_us p999_us", names, " ")
-        printf "sweep\tstage\tactive\tidle\trounds\tstatus"
+        n_names = split(only ? only : "cpu_us rate p50_us p99_us p999_us", \
+                        names, " ")
+        printf "sweep\tstage\tactive\t%s\trounds\tstatus", fourth
         for (i = 1; i <= n_names; i++)
             printf "\t%s\t%s_min\t%s_max", names[i], names[i], names[i]
-        print "\tmax_us\tkib_per_conn\tprocesses\tlimit\tcalls" \
-            "\tinstructions"
+        print only ? "\tlimit" : "\tmax_us\tkib_per_conn\tprocesses" \
+            "\tlimit\tcalls\tinstructions"
     }
     {
         key = $1 OFS $2 OFS $3 OFS $4
@@ -225,6 +269,10 @@ summarise()
             for (i = 1; i <= n_names; i++)
                 line = line OFS ((key, 1, names[i]) in value ? \
                                  stats(key, names[i]) : "-" OFS "-" OFS "-")
+            if (only) {
+                print line, one(key, "limit")
+                continue
+            }
             split(stats(key, "max_us"), max, OFS)
             split(stats(key, "kib"), kibs, OFS)
             timed = (key, 1, "cpu_us") in value
@@ -232,5 +280,5 @@ summarise()
                 one(key, "processes"), one(key, "limit"), one(key, "calls"),
                 one(key, "instructions")
         }
-    }' "$raw"
+    }' "$1"
 }

@@ -1,8 +1,10 @@
 # plot.awk -- lines over two logarithmic axes, as SVG
 #
 # input: NAME TAB X TAB Y TAB LOW TAB HIGH TAB NOTE; rows of one NAME together;
-# NOTE (of its last row) goes behind the name at the line's end.
-# variables: title, desc, xlabel, ylabel, css (a file)
+# NOTE (of its last row) goes behind the name at the line's end. A stage has
+# the color of its number; a line whose NAME ends in +nodelay is dashed.
+# variables: title, desc, xlabel, ylabel, css (a file); colors: NAME=NUMBER ...
+# for what is no stage; xticks: VALUE=LABEL ... in place of powers of ten
 
 function log10(v)
 {
@@ -27,6 +29,19 @@ function commas(v,    s, n)
     for (n = length(s) - 3; n > 0 && s !~ /\./; n -= 3)
         s = substr(s, 1, n) "," substr(s, n + 1)
     return s
+}
+
+function color(name)
+{
+    sub(/\+nodelay$/, "", name)
+    return name in color_of ? color_of[name] : substr(name, 2, 1)
+}
+
+function x_tick(v, label)
+{
+    printf "<path class=\"grid\" d=\"M%.1f %dV%d\"/>\n", px(v), top, bottom
+    printf "<text class=\"s\" x=\"%.1f\" y=\"%d\" " \
+        "text-anchor=\"middle\">%s</text>\n", px(v), bottom + 20, label
 }
 
 function floor(v)
@@ -56,7 +71,12 @@ function nice(e,    f)
 
 BEGIN {
     FS = "\t"
-    left = 70; right = 572; top = 78; bottom = 368
+    left = 70; right = colors ? 548 : 572; top = 78; bottom = 368
+    n_colors = split(colors, part, " ")
+    for (i = 1; i <= n_colors; i++) {
+        split(part[i], pair, "=")
+        color_of[pair[1]] = pair[2]
+    }
 }
 
 {
@@ -105,22 +125,22 @@ END {
             "text-anchor=\"end\">%s</text>\n", left - 8, py(10 ^ e) + 5, \
             commas(10 ^ e)
     }
-    for (e = floor(x0); e <= x1 + .01; e++) {
-        if (e < x0 - .01)
-            continue
-        printf "<path class=\"grid\" d=\"M%.1f %dV%d\"/>\n", px(10 ^ e), \
-            top, bottom
-        printf "<text class=\"s\" x=\"%.1f\" y=\"%d\" " \
-            "text-anchor=\"middle\">%s</text>\n", px(10 ^ e), bottom + 20, \
-            commas(10 ^ e)
+    n_ticks = split(xticks, part, " ")
+    for (i = 1; i <= n_ticks; i++) {
+        split(part[i], pair, "=")
+        sub(/_/, " ", pair[2])
+        x_tick(pair[1], pair[2])
     }
+    for (e = floor(x0); e <= x1 + .01 && n_ticks == 0; e++)
+        if (e >= x0 - .01)
+            x_tick(10 ^ e, commas(10 ^ e))
     printf "<path class=\"axis\" d=\"M%d %dV%dH%d\"/>\n", left, top, bottom, \
         right
     printf "<text class=\"s\" x=\"%d\" y=\"%d\" " \
         "text-anchor=\"middle\">%s</text>\n", (left + right) / 2, \
-        bottom + 44, xlabel
+        bottom + 44, xlabel " (both axes logarithmic)"
     for (s = 1; s <= n_series; s++) {
-        c = substr(name[s], 2, 1)
+        c = color(name[s])
         d = ""
         for (i = 1; i <= n[s]; i++) {
             d = d (i == 1 ? "M" : "L") sprintf("%.1f %.1f", px(x[s, i]), \
@@ -129,7 +149,8 @@ END {
                 printf "<path class=\"c%d\" d=\"M%.1f %.1fV%.1f\"/>\n", c, \
                     px(x[s, i]), py(low[s, i]), py(high[s, i])
         }
-        printf "<path class=\"line c%d\" d=\"%s\"/>\n", c, d
+        printf "<path class=\"line c%d\"%s d=\"%s\"/>\n", c, \
+            name[s] ~ /\+nodelay$/ ? " stroke-dasharray=\"7 5\"" : "", d
         for (i = 1; i <= n[s]; i++)
             printf "<circle class=\"d%d\" cx=\"%.1f\" cy=\"%.1f\" " \
                 "r=\"4\"/>\n", c, px(x[s, i]), py(y[s, i])
@@ -152,7 +173,8 @@ END {
         at[i] = bottom - 19 * (n_series - i)
     for (i = 1; i <= n_series; i++) {
         s = order[i]
-        c = substr(name[s], 2, 1)
+        c = color(name[s])
+        sub(/\+nodelay$/, ", NODELAY", name[s])
         printf "<path class=\"c%d\" fill=\"none\" stroke-dasharray=\"1 4\" " \
             "d=\"M%.1f %.1fL%d %.1fH%d\"/>\n", c, px(x[s, n[s]]) + 6, \
             end[s], right + 8, at[i], right + 12

@@ -169,6 +169,60 @@ function table_peers(    i, one, many, floor_one, floor_many, narrow)
     flush()
 }
 
+# A size, with commas but no decimals.
+function bytes(n)
+{
+    n = human(n)
+    sub(/\.0+$/, "", n)
+    return n
+}
+
+# Rows are sizes, columns the stages: CPU of a message or messages a second.
+function table_sizes(name,    i, p, line, stage)
+{
+    line = "bytes"
+    for (i = 1; i <= n_sized; i++) {
+        stage = sized[i]
+        if (mode == "txt")
+            sub(/^[0-9]*-/, "", stage)
+        line = line "\t" stage
+    }
+    row(line)
+    for (p = 1; p <= n_sizes; p++) {
+        line = bytes(sizes[p])
+        for (i = 1; i <= n_sized; i++)
+            line = line "\t" with_spread("size:" sized[i] ":1:" sizes[p], name)
+        row(line)
+    }
+    flush()
+}
+
+# Rows are servers, columns some of the sizes; CPU with its ratio to the bare
+# loop's, where there is room.
+function table_peer_sizes(name,    i, p, n, line, point, key, floor)
+{
+    n = split("64 16384 16385 65536 262144 1048576", point, " ")
+    line = "server"
+    for (p = 1; p <= n; p++)
+        line = line "\t" bytes(point[p]) (p == 1 ? " B" : "")
+    row(line)
+    for (i = 1; i <= n_peer_sized; i++) {
+        line = peer_sized[i]
+        sub(/\+nodelay/, ", NODELAY", line)
+        for (p = 1; p <= n; p++) {
+            key = ":1:" point[p] ":" name
+            floor = cell["peersize:bare-epoll" key]
+            line = line "\t" value("peersize:" peer_sized[i] ":1:" point[p], \
+                                   name)
+            if (name == "cpu_us" && mode == "md" && floor > 0)
+                line = line " (" human(cell["peersize:" peer_sized[i] key] \
+                                       / floor) "×)"
+        }
+        row(line)
+    }
+    flush()
+}
+
 # "read=1.00,write=1.00,poll=0.10" in words. What is made for less than a
 # twentieth of the messages is start and end, except for the shared wait.
 function in_words(calls,    n, i, part, pair, many, out)
@@ -288,6 +342,12 @@ $1 == "sweep" {
         active_points = active_points " " $3
     if ($1 == "peers" && !seen[$1, $2]++)
         peers[++n_peers] = $2
+    if ($1 == "size" && !seen[$1, $2]++)
+        sized[++n_sized] = $2
+    if ($1 == "size" && !size_seen[$4]++)
+        sizes[++n_sizes] = $4
+    if ($1 == "peersize" && !seen[$1, $2]++)
+        peer_sized[++n_peer_sized] = $2
     if ($1 == "look" && !seen[$1, $2]++)
         looked[++n_looked] = $2
     if ($1 == "workers" && !seen[$1, $2]++)
@@ -326,6 +386,24 @@ END {
     }
     if (what == "look")
         table_looked()
+    if (what == "sizes") {
+        caption("CPU of the server for a message, in µs, by its size in " \
+                "bytes")
+        table_sizes("cpu_us")
+    }
+    if (what == "size-rates") {
+        caption("Messages a second on one connection, by their size in bytes")
+        table_sizes("rate")
+    }
+    if (what == "peer-sizes") {
+        caption("CPU of the server for a message, in µs, by its size in " \
+                "bytes")
+        table_peer_sizes("cpu_us")
+    }
+    if (what == "peer-rates") {
+        caption("Messages a second on one connection, by their size in bytes")
+        table_peer_sizes("rate")
+    }
     if (what == "workers")
         table_workers()
     if (what == "guard")

@@ -15,6 +15,13 @@
  *
  * Exit status: 0 all came back; 1 it did not, or not in time; 2 usage;
  * 3 the server closed some of the connections at once.
+ *
+ * The sockets here have TCP_NODELAY, so this side's Nagle never holds a
+ * message back: each one is on its way before its echo is awaited. ACKs are
+ * left to the kernel, which delays them as it does for any client. A stall is
+ * therefore the server's: its Nagle holds the rest of an echo until the load
+ * acknowledges the first piece, and the load's kernel waits about 40 ms for
+ * something to send along with that ACK.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>

@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef BUF_SIZE
 #define BUF_SIZE 65536
+#endif
 
 static void die(const char *what)
 {

@@ -2,7 +2,7 @@
  * libuv -- uv_write for each answer, as in its guide's echo server
  *
  * With -DBEST at its best: uv_try_write, which needs no request and usually
- * succeeds, and one buffer for all reads.
+ * succeeds, and one buffer for all reads. With -DNODELAY it sets TCP_NODELAY.
  */
 #include "common.h"
 #include <string.h>
@@ -79,10 +79,14 @@ static void on_connection(uv_stream_t *listener, int status)
 
     if (status < 0 || uv_tcp_init(listener->loop, conn) != 0)
         die("accept");
-    if (uv_accept(listener, (uv_stream_t *)conn) == 0)
-        uv_read_start((uv_stream_t *)conn, on_alloc, on_read);
-    else
+    if (uv_accept(listener, (uv_stream_t *)conn) != 0) {
         uv_close((uv_handle_t *)conn, on_closed);
+        return;
+    }
+#ifdef NODELAY
+    uv_tcp_nodelay(conn, 1);
+#endif
+    uv_read_start((uv_stream_t *)conn, on_alloc, on_read);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
  */
 #include "common.h"
 #include <fcntl.h>
+#include <netinet/tcp.h>
 
 static inline void set_nonblocking(int fd)
 {
@@ -18,6 +19,9 @@ static int listen_on_loopback(void)
     if (fd == -1 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == -1 ||
         listen(fd, SOMAXCONN) == -1)
         die("listen");
+#ifdef NODELAY /* Linux: connections inherit it from the listening socket. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+#endif
     announce(fd);
     return fd;
 }

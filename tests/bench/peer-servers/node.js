@@ -1,5 +1,8 @@
 // node -- the echo server of Node's manual: net, one handler
-const server = require('net').createServer((socket) => {
+//
+// With the argument nodelay it sets TCP_NODELAY, which Node by default doesn't.
+const noDelay = process.argv[2] === 'nodelay';
+const server = require('net').createServer({ noDelay }, (socket) => {
   socket.on('data', (data) => socket.write(data));
   socket.on('error', () => socket.destroy());
 });
