@@ -47,13 +47,19 @@ refuses()
     refuses 2 localhost 0 more
 }
 
-@test "a name that does not resolve is refused, with exit 1" {
+@test "a name that does not resolve is refused, with exit 1, and named" {
     refuses 1 no..host 0
+    [ -n "${SERVER:-}" ] || grep -q '^no\.\.host: ' "$SERVER_ERR" ||
+        because 01 "no..host: and why" "$(cat "$SERVER_ERR")" \
+            "what could not be resolved is not named"
 }
 
-@test "an address that is not this machine's is refused, with exit 1" {
+@test "an address that is not this machine's is refused: exit 1, and bind" {
     # 192.0.2.0/24 is kept for examples (RFC 5737): no machine has it.
     refuses 1 192.0.2.99 0
+    [ -n "${SERVER:-}" ] || grep -q '^bind: ' "$SERVER_ERR" ||
+        because 01 "bind: and why" "$(cat "$SERVER_ERR")" \
+            "the call that failed is not named"
 }
 
 @test "a port that another server has is refused, with exit 1 and why" {
@@ -64,6 +70,30 @@ refuses()
         because 01 "the reason: address in use" "$(cat "$SERVER_ERR")" \
             "errno was lost before it was told"
     healthy
+}
+
+@test "an address that it may not have is refused, with exit 1 and why" {
+    need_tracing
+    # A sanitizer can't look for leaks under strace.
+    SERVER_CMD=(env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0"
+        strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" -e trace=bind
+        -e inject=bind:error=EACCES "${SERVER_CMD[@]}")
+    refuses 1 localhost 0
+    grep -qiE 'permission denied|EACCES' "$SERVER_ERR" ||
+        because 01 "the reason: permission denied" "$(cat "$SERVER_ERR")" \
+            "errno was lost before it was told"
+}
+
+@test "HOST * is every address of this machine, and announced as it is" {
+    [ -z "${SERVER:-}" ] || not_for "* is a word of glibc's getaddrinfo"
+    getconf GNU_LIBC_VERSION >/dev/null 2>&1 ||
+        skip "* is a word of glibc's getaddrinfo"
+    LISTEN_HOST='*' server_start
+    [ "$(cat "$SERVER_OUT")" = "Server is listening on *:$PORT" ]
+    "$TOOLS/peer" 127.0.0.1 "$PORT" echo:1000 fin end
+    "$TOOLS/peer" 127.0.0.2 "$PORT" echo:1000 fin end ||
+        because 01 "an echo on 127.0.0.2 as well" "none" \
+            "getaddrinfo without AI_PASSIVE gives the loopback address only"
 }
 
 @test "listens on the address that it is given" {

@@ -47,6 +47,53 @@ client_schedule()
     SHIM_FAIL=connect:ECONNREFUSED:1 seeded client client_schedule -n 1
 }
 
+# fails_with TEXT RULE…: nobody listens, and HOST has two addresses. With these
+# failures the client ends with exit status 1, and TEXT is the reason.
+fails_with()
+{
+    local text=$1 rules err=$BATS_TEST_TMPDIR/client.err
+
+    shift
+    rules=$*
+    rm -f "$FAULTS"
+    start client "${SHIM[@]}" SHIM_ADDRESS=1 "SHIM_FAIL=${rules// /,}" \
+        "${CLIENT_CMD[@]}" 127.0.0.1 "$PORT"
+    STATUS='no end'
+    end_of "$LAST_PID" || true
+    [ "$STATUS" = 1 ] && grep -qiE "$text" "$err" ||
+        because 01 "exit status 1, and on stderr: $text" \
+            "status $STATUS: $(cat "$err")" \
+            "the last address's error is told, and not the one that explains"
+}
+
+@test "refused by one of two addresses: that is the reason, in both orders" {
+    local other
+
+    SERVER_CMD=("$TOOLS/badserver" refuse)
+    LISTEN_HOST=127.0.0.1 server_start
+    for other in EADDRNOTAVAIL ENETUNREACH; do
+        fails_with 'refused' "connect:$other:1"
+        fails_with 'refused' connect:ECONNREFUSED:1 "connect:$other:2+"
+    done
+    fails_with 'refused' socket:EAFNOSUPPORT:1
+    fails_with 'refused' connect:ECONNREFUSED:1 socket:EAFNOSUPPORT:2+
+}
+
+@test "what fails before the exchange is named, with the reason" {
+    need_ours
+    SERVER_CMD=("$TOOLS/badserver" refuse)
+    LISTEN_HOST=127.0.0.1 server_start
+    # The callback of 06's client is told why, but not in which call.
+    local connect=connect socket=socket host=127.0.0.1
+    if [[ $LIKE == 06* ]]; then
+        connect=server socket=server host=server
+    fi
+    fails_with "^$socket: Too many open files$" socket:EMFILE:1+
+    fails_with "^$connect: Connection refused$" connect:ECONNREFUSED:1+
+    fails_with "^$connect: Network is unreachable$" connect:ENETUNREACH:1+
+    fails_with "^$host: Too many open files$" getaddrinfo:EMFILE:1
+}
+
 # each_nth_of KIND ERRNO: as each_nth, for a client: it ends with 0 and has
 # given all back, or with 1 and a reason.
 each_nth_of()

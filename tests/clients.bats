@@ -479,6 +479,59 @@ dies_while_idle()
     client_ends 1 "the server's FIN is taken for success"
 }
 
+# sends_too_much MODE: the server is one that sends more than it gets: the
+# client tells, whether it has sent a line or more than a buffer.
+sends_too_much()
+{
+    local file=$BATS_TEST_TMPDIR/file size
+
+    for size in 6 100000; do
+        bad_server "$1"
+        head -c "$size" "$RANDOM_FILE" >"$file"
+        client_start "$file"
+        client_ends 1 "it counts whether enough comes back, not too much"
+        [ -n "${CLIENT:-}" ] || grep -q '^server: more came' "$CLIENT_ERR" ||
+            wrong "server: more came back than was sent" \
+                "$(cat "$CLIENT_ERR")" "more is told as less"
+        kill_server
+    done
+}
+
+@test "client: the server says each thing twice: exit 1, more came back" {
+    sends_too_much twice
+}
+
+@test "client: the server greets before it echoes: exit 1, more came back" {
+    sends_too_much greeting
+}
+
+@test "client: the server adds a byte at the end: exit 1, more came back" {
+    sends_too_much extra
+}
+
+# talk BYTES: sets TOOK to the microseconds that half of such messages take at
+# most, to a server that answers only when it has all of one.
+talk()
+{
+    bad_server "gather=$1"
+    TOOK=$("$TOOLS/talk" "$1" 20 "${CLIENT_CMD[@]}" localhost "$PORT" \
+        2>>"$CLIENT_ERR")
+}
+
+@test "client: a message in several pieces is not held back (Nagle)" {
+    local one
+
+    not_lockstep "it waits for the answer to each piece"
+    talk 4000
+    one=$TOOK
+    talk 20000
+    # Five times as many bytes; 40 ms for a late ACK is hundreds of times.
+    [ "$TOOK" -le $((100 * one)) ] ||
+        wrong "20,000 bytes take at most 100 times as long as 4,000" \
+            "$TOOK us, and $one us" \
+            "no TCP_NODELAY: the second write waits for an ACK of the first"
+}
+
 @test "client: a full disk: not 0, the reason, no hang" {
     [ -w /dev/full ] || skip "this system has no /dev/full"
     server_start
@@ -516,6 +569,106 @@ dies_while_idle()
     hang_up
     client_ends 0 "it does not see the end of its stdin"
     flags_kept "after it"
+}
+
+@test "client: stdin and stdout may be non-blocking, and stay so" {
+    [ -r /proc/self/fdinfo/0 ] || skip "no /proc/self/fdinfo here"
+    server_start
+    CLIENT_CMD=("$TOOLS/inherit" -n 0 -n 1 "${CLIENT_CMD[@]}")
+    talk_start
+    say hello
+    hear hello
+    # It has nothing to read now.
+    wait_until 5 waiting "$CLIENT_PID"
+    FLAGS_BEFORE=$(flags_of 7 8)
+    ((8#${FLAGS_BEFORE##* } & 8#4000)) || fail "stdout is not non-blocking"
+    say again
+    hear again
+    flags_kept "while it runs"
+    hang_up
+    client_ends 0 "EAGAIN on stdin is taken for an error"
+    flags_kept "after it"
+}
+
+@test "client: stdout is non-blocking and full: it waits, and loses nothing" {
+    local fifo=$BATS_TEST_TMPDIR/fifo file=$BATS_TEST_TMPDIR/file
+
+    need_proc
+    head -c 300000 "$RANDOM_FILE" >"$file"
+    server_start
+    mkfifo "$fifo"
+    exec 8<>"$fifo" # not for the server: the reader waits for its end
+    STDIN=$file start client sh -c 'exec "$@" >"$0"' "$fifo" \
+        "$TOOLS/inherit" -n 1 "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+    wait_until 10 stuck "$CLIENT_PID"
+    exec 9<"$fifo" 8>&-
+    STDIN=/dev/fd/9 start reader cat
+    exec 9<&-
+    client_ends 0 "EAGAIN on stdout is taken for an error"
+    end_of "$LAST_PID"
+    CLIENT_OUT=$BATS_TEST_TMPDIR/reader.out same "$file"
+}
+
+@test "client: all signals blocked: SIGTERM ends it all the same" {
+    CLIENT_CMD=("$TOOLS/inherit" -b "${CLIENT_CMD[@]}")
+    server_start
+    talk_start
+    say hello
+    hear hello
+    kill -TERM "$CLIENT_PID"
+    end_of "$CLIENT_PID" ||
+        wrong "it ends on SIGTERM" "it runs on" \
+            "the signal stays blocked, as it was inherited"
+}
+
+# closed_at_start REDIRECTIONS: starts the client so, with a file as stdin and
+# as stdout.
+closed_at_start()
+{
+    STDIN=$BATS_TEST_TMPDIR/file start client \
+        bash -c 'exec "$@" '"$1" - "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_PID=$LAST_PID
+}
+
+# ends_with STATUS REDIRECTIONS [REASON]: it ends so, and tells the reason.
+ends_with()
+{
+    closed_at_start "$2"
+    STATUS=
+    if ! end_of "$CLIENT_PID" || [ "$STATUS" -ne "$1" ]; then
+        wrong "exit status $1, started with $2" "${STATUS:-no end}" \
+            "its socket has the number of stdin, stdout or stderr"
+        return 1
+    fi
+    [ -z "${3:-}" ] || grep -q "$3" "$CLIENT_ERR" ||
+        wrong "the reason: $3" "$(cat "$CLIENT_ERR")" \
+            "the error of another call, or none"
+}
+
+@test "client: stdin or stdout closed at the start: exit 1, and which" {
+    not_under_valgrind
+    [ -z "${CLIENT:-}" ] || not_for "its language may open /dev/null there"
+    server_start
+    head -c 40000 "$RANDOM_FILE" >"$BATS_TEST_TMPDIR/file"
+    ends_with 1 '<&-' '^stdin: Bad file descriptor'
+    ends_with 1 '>&-' '^stdout: Bad file descriptor'
+    ends_with 1 '<&- >&-' '^stdin: Bad file descriptor'
+    # Nobody is told, but it neither hangs nor says that all is well.
+    ends_with 1 '>&- 2>&-'
+    ends_with 1 '<&- >&- 2>&-'
+}
+
+@test "client: stderr closed at the start: all is copied, and nothing else" {
+    not_under_valgrind
+    server_start
+    head -c 40000 "$RANDOM_FILE" >"$BATS_TEST_TMPDIR/file"
+    ends_with 0 '2>&-'
+    same "$BATS_TEST_TMPDIR/file"
+    # Its own words are not sent to the server either, and reflected.
+    : >"$BATS_TEST_TMPDIR/file"
+    ends_with 0 '2>&-'
+    same "$BATS_TEST_TMPDIR/file"
 }
 
 @test "client: nothing listening: exit 1 and the reason" {
@@ -564,8 +717,8 @@ dies_while_idle()
     server_start
     client_start "$TESTS_DIR/run"
     client_ends 1 "the socket is put behind the end of the set"
-    grep -q FD_SETSIZE "$CLIENT_ERR" ||
-        wrong "FD_SETSIZE on stderr" "another reason" \
+    grep -q '^select: no room for descriptor [0-9]' "$CLIENT_ERR" ||
+        wrong "select: no room for descriptor, and which" "another reason" \
             "FD_SET was called with it, or the limit is not told"
 }
 

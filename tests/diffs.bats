@@ -5,19 +5,24 @@
 STAGES_DIR=${STAGES_DIR:-$(cd "$BATS_TEST_DIRNAME/.." && pwd)}
 STAGES=(01-blocking 02-fork 03-select 04-poll 05-epoll)
 
-# Changed lines (added and removed) that each step may cost.
-# 03 -> 04: 74, as 03 checks its listening socket against FD_SETSIZE, too.
-SERVER_BUDGET=(40 190 74 110)
-CLIENT_BUDGET=(70 170 70 110)
+# Changed lines (added and removed) that each step may cost: what was measured,
+# and nothing to spare.
+# 02 -> 03: no function of 02's exchange is left, and 175 lines are new. The
+#     functions that both have cost nothing, as they stand where git sees them
+#     as one block.
+# 03 -> 04: 76, as 03 checks its sockets against FD_SETSIZE.
+# 04 -> 05, client: the only one that must put files right, which epoll refuses.
+SERVER_BUDGET=(25 235 76 109)
+CLIENT_BUDGET=(91 206 43 76)
 
 # The order of the functions; a stage has those that it needs.
-SERVER_ORDER="die report valid_port listen_on announce write_all echo reap
-    set_nonblocking conn_open conn_close conn_wants_read conn_wants_write
-    conn_writable conn_readable grow make_room conn_watch listener_watch conn_add
-    watch_conns main"
-CLIENT_ORDER="die valid_port connect_to read_some write_all receive copy
-    set_nonblocking flow_wants_read flow_wants_write flow_readable
-    flow_writable watch_set exchange main"
+SERVER_ORDER="die die_gai may_log set_nonblocking conn_open conn_close
+    conn_wants_read conn_wants_write conn_flush conn_echo now_ms pause_left grow
+    conn_watch listener_watch conn_add watch_conns valid_port reset_process
+    resolve listen_at listen_on announce write_all echo reap main"
+CLIENT_ORDER="die die_gai set_nonblocking flow_wants_read flow_wants_write
+    flow_read flow_write watch_set valid_port reset_process resolve connect_to
+    should_retry read_some write_all receive finish copy exchange main"
 
 # A function that two neighbours share is the same to the byte.  Those that
 # are not, and why:  LATER-STAGE/FILE FUNCTION REASON
@@ -187,13 +192,15 @@ copy_stage()
     [ "$status" -eq 1 ]
 }
 
-@test "sources: server.c and client.c of 01 to 05 at most 275 lines" {
+# Of 04's server, the longest, a third is what every stage has: arguments, names,
+# addresses and what a parent process may have left behind.
+@test "sources: server.c and client.c of 01 to 05 at most 360 lines" {
     local stage file lines failed=0
 
     for stage in "${STAGES[@]}"; do
         for file in server.c client.c; do
             lines=$(wc -l <"$STAGES_DIR/$stage/$file")
-            [ "$lines" -le 275 ] && continue
+            [ "$lines" -le 360 ] && continue
             echo "$stage/$file has $lines lines"
             failed=1
         done

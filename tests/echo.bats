@@ -77,6 +77,14 @@ teardown() { stage_teardown; }
     says_nothing
 }
 
+@test "urgent data (MSG_OOB) comes back in its place, like all other bytes" {
+    [ -z "${SERVER:-}" ] || not_for "its language may have no SO_OOBINLINE"
+    peer send:3 urgent send:3 receive fin end ||
+        because 01 "7 bytes: three, one out of band, three" \
+            "the peer's complaint above" "no SO_OOBINLINE: one is taken out"
+    says_nothing
+}
+
 @test "after the peer's FIN, echoes the 5 MB that are owed, then sends FIN" {
     peer send:5000000 fin pause:200 receive end ||
         because stage "5,000,000 bytes after the half-close, then FIN" \

@@ -355,28 +355,3 @@ child_of_server()
     wait_until 10 peer echo:1 fin end
     peer -n 10 echo:20000 fin end
 }
-
-# closed_at_start REDIRECTION: starts the client so, and waits for its end.
-closed_at_start()
-{
-    # shellcheck disable=SC2016 # for the inner shell
-    STDIN=/etc/passwd start closed bash -c 'exec "$@" '"$1" - \
-        "${CLIENT_CMD[@]}" localhost "$PORT"
-    end_of "$LAST_PID"
-}
-
-@test "client: stdin or stdout closed at the start is an error that it names" {
-    not_under_valgrind
-    server_start
-    closed_at_start '<&-'
-    [ "$STATUS" -eq 1 ]
-    grep '^stdin: Bad file descriptor' "$BATS_TEST_TMPDIR/closed.err"
-    closed_at_start '>&-'
-    [ "$STATUS" -eq 1 ]
-    grep '^stdout: Bad file descriptor' "$BATS_TEST_TMPDIR/closed.err"
-    # What is meant for stderr must not go to the server, and come back.
-    closed_at_start '2>&-'
-    [ "$STATUS" -eq 0 ]
-    cmp "$BATS_TEST_TMPDIR/closed.out" /etc/passwd
-    healthy
-}

@@ -48,6 +48,31 @@ field()
     fi
 }
 
+# took BYTES: prints how many microseconds half of the messages of this size
+# take at most, one at a time.
+took()
+{
+    peer -m "$1" ping:20 fin end |
+        sed -n 's/.*round trips: median \([0-9]*\) us.*/\1/p'
+}
+
+@test "no size of a message stalls (Nagle's algorithm and delayed ACK)" {
+    local size base now scale
+
+    server_start
+    base=$(took 16000)
+    for size in 16385 20000 49153 65536 100000; do
+        now=$(took "$size")
+        # Twenty times as long for as many bytes is nothing that scheduling
+        # does; 40 ms for a late ACK is hundreds of times.
+        scale=$((20 * (size + 15999) / 16000))
+        [ "$now" -le $((base * scale)) ] ||
+            because stage "$size bytes take less than $scale times as long as \
+16,000, which take $base us" "$now us" \
+                "no TCP_NODELAY: a message's rest waits for an ACK"
+    done
+}
+
 @test "has no child process (02: one for each connection, while it lasts)" {
     local n peers
 
@@ -289,9 +314,10 @@ limit_descriptors()
     server_launch
     end_of "$SERVER_PID"
     # Other languages have words of their own for it.
-    local word=FD_SETSIZE
-    must_have_limit || word=.
-    [ "$STATUS" -eq 1 ] && grep -q "$word" "$SERVER_ERR" ||
-        because 03 "exit status 1, and FD_SETSIZE on stderr" "$STATUS" \
+    local words='^select: no room for descriptor [0-9]'
+    must_have_limit || words=.
+    [ "$STATUS" -eq 1 ] && grep -q "$words" "$SERVER_ERR" ||
+        because 03 "exit status 1, and select: no room for descriptor" \
+            "exit status $STATUS" \
             "the listening socket is put behind the end of the set"
 }

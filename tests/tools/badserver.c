@@ -6,6 +6,10 @@
  * late        sends nothing until the peer's FIN, then all of it
  * truncate=N  echoes N bytes, then sends FIN, and reads on without an answer
  * reset=N     echoes N bytes, then resets the connection
+ * twice       echoes all that comes twice
+ * greeting    says hello first, then echoes
+ * extra       echoes, and sends a byte more after the peer's FIN
+ * gather=N    answers when N bytes have come, then when N more have
  * silent      sends nothing, and reads nothing either
  * refuse      has the port, but does not listen: connect is refused
  *
@@ -110,6 +114,35 @@ static void serve_truncated(int fd, unsigned long n)
         ;
 }
 
+/* Echoes until the peer's FIN, each piece so many times. */
+static void serve_more(int fd, int times, const char *first, const char *last)
+{
+    static char buf[BUF_SIZE];
+    ssize_t got;
+
+    if (!write_all(fd, first, strlen(first)))
+        return;
+    while ((got = read(fd, buf, BUF_SIZE)) > 0)
+        for (int i = 0; i < times; i++)
+            if (!write_all(fd, buf, got))
+                return;
+    write_all(fd, last, strlen(last));
+}
+
+static void serve_gathered(int fd, size_t n)
+{
+    static char buf[BUF_SIZE];
+    size_t have = 0;
+    ssize_t got;
+
+    while (n <= BUF_SIZE && (got = read(fd, buf + have, n - have)) > 0) {
+        have += got;
+        if (have == n && !write_all(fd, buf, n))
+            return;
+        have %= n;
+    }
+}
+
 static void serve_reset(int fd, unsigned long n)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
@@ -147,6 +180,14 @@ int main(int argc, char *argv[])
             serve_truncated(fd, n);
         else if (strncmp(mode, "reset=", 6) == 0)
             serve_reset(fd, n);
+        else if (strcmp(mode, "twice") == 0)
+            serve_more(fd, 2, "", "");
+        else if (strcmp(mode, "greeting") == 0)
+            serve_more(fd, 1, "220 hello\n", "");
+        else if (strcmp(mode, "extra") == 0)
+            serve_more(fd, 1, "", "x");
+        else if (strncmp(mode, "gather=", 7) == 0 && n > 0)
+            serve_gathered(fd, n);
         else if (strcmp(mode, "silent") == 0)
             pause();
         else

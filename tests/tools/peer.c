@@ -10,7 +10,8 @@
  *     send:BYTES    sends and does not read; goes on when all is sent, or
  *                   when the kernel has taken nothing for half a second
  *     receive       receives what has been sent and is still missing
- *     ping:TIMES    sends 64 bytes and waits for them, so often
+ *     ping:TIMES    sends 64 bytes (-m) and waits for them, so often
+ *     urgent        sends a byte out of band (MSG_OOB)
  *     flood         sends and receives without end, until SIGUSR1
  *     fin           sends FIN; reading goes on
  *     end           waits for the server's FIN; nothing may come before it
@@ -30,6 +31,10 @@
  *          -s N  seed of the random bytes (default 1)
  *          -l    lost connections are no failure, only counted
  *          -b N  receive buffer of N bytes, and small reads: a slow reader
+ *          -m N  a ping is a message of N bytes, sent in one piece
+ *
+ * No connection sets TCP_NODELAY: what Nagle's algorithm does to a server that
+ * leaves it on is to be seen.
  *
  * On stdout a line whenever it has come to rest, and every half second, such
  * as 100 waiting, 0 busy, 0 done, 0 lost, 512 sent, 512 received (bytes of all
@@ -56,13 +61,13 @@
 #define QUIET_MS 30 /* nothing has happened for so long: tell the state */
 #define TELL_MS 500
 #define STALLED_MS 500
-#define PING_BYTES 64
 
 enum step_kind {
     STEP_ECHO,
     STEP_SEND,
     STEP_RECEIVE,
     STEP_PING,
+    STEP_URGENT,
     STEP_FLOOD,
     STEP_FIN,
     STEP_END,
@@ -83,6 +88,7 @@ static const struct {
     [STEP_END] = {"end", false},         [STEP_DRAIN] = {"drain", false},
     [STEP_CLOSE] = {"close", false},     [STEP_RESET] = {"reset", false},
     [STEP_WAIT] = {"wait", false},       [STEP_PAUSE] = {"pause", true},
+    [STEP_URGENT] = {"urgent", false},
 };
 
 struct step {
@@ -107,6 +113,7 @@ static struct step steps[32];
 static int n_steps;
 static struct peer *peers;
 static int n_peers = 1;
+static size_t ping_bytes = 64;
 static bool may_lose;
 static int64_t deadline_us;
 
@@ -195,8 +202,12 @@ static void step_enter(struct peer *p)
     if (s->kind == STEP_PING) {
         if (p->pings_left == 0)
             p->pings_left = s->number;
-        p->goal = p->link.sent + PING_BYTES;
+        p->goal = p->link.sent + ping_bytes;
     }
+    p->link.piece = s->kind == STEP_PING ? ping_bytes : 0;
+    if (s->kind == STEP_URGENT)
+        p->goal = p->link.sent + 1;
+    p->link.urgent = s->kind == STEP_URGENT;
     if (s->kind == STEP_FIN)
         link_fin(&p->link);
     if (s->kind == STEP_CLOSE || s->kind == STEP_RESET)
@@ -217,6 +228,8 @@ static bool step_is_over(struct peer *p)
         return l->sent == p->goal && l->received == l->sent;
     case STEP_SEND:
         return l->sent == p->goal || waited_ms >= STALLED_MS;
+    case STEP_URGENT:
+        return l->sent == p->goal;
     case STEP_RECEIVE:
         return l->received == l->sent;
     case STEP_PING:
@@ -473,7 +486,7 @@ static void parse_options(int argc, char *argv[])
     int64_t seconds = 20;
 
     /* PORT stands where getopt expects the program's name. */
-    while ((option = getopt(argc, argv, "n:t:s:lb:")) != -1) {
+    while ((option = getopt(argc, argv, "n:t:s:lb:m:")) != -1) {
         switch (option) {
         case 'n':
             n_peers = parse_number(optarg);
@@ -489,6 +502,11 @@ static void parse_options(int argc, char *argv[])
             break;
         case 'b':
             small_buffer = parse_number(optarg);
+            break;
+        case 'm':
+            ping_bytes = parse_number(optarg);
+            if (ping_bytes == 0 || ping_bytes > CHUNK_MAX)
+                die("a message has 1 to %d bytes", CHUNK_MAX);
             break;
         default:
             exit(2);
@@ -533,7 +551,7 @@ int main(int argc, char *argv[])
         die("%s", strerror(errno));
     if (argc < 4) {
         fprintf(stderr, "usage: peer HOST PORT [-n N] [-t S] [-s SEED] [-l] "
-                        "[-b N] STEP...\n");
+                        "[-b N] [-m N] STEP...\n");
         exit(2);
     }
     parse_options(argc - 2, argv + 2);

@@ -4,7 +4,11 @@
 
 #include <netdb.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#define CHUNK_MAX (256 * 1024) /* bytes sent or received at once */
+#define ODD_MAX 65537 /* the largest of the odd sizes */
 
 /*
  * The bytes at each place of the stream follow from the seed alone, so that
@@ -20,6 +24,8 @@ struct link {
     bool eof; /* the server's FIN has come */
     int error; /* errno of what has broken the connection, or 0 */
     bool corrupt; /* another byte came back than was sent */
+    size_t piece; /* bytes to send at once; 0: odd sizes */
+    bool urgent; /* what is sent is out of band */
 };
 
 /* Receive buffer to ask for, with small reads; 0: the kernel's choice. */
@@ -34,7 +40,7 @@ void link_connect(struct link *l);
 /* The error that waits on the socket, taken from it; 0: none. */
 int link_error(const struct link *l);
 
-/* Sends one chunk of an odd size, at most up to place `until`. */
+/* Sends one chunk, at most up to place `until`. */
 void link_send(struct link *l, uint64_t until);
 
 /* Receives what is there and compares. More than was sent is corrupt. */

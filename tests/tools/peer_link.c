@@ -7,8 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHUNK_MAX 65537
-
 int small_buffer;
 
 /* A number that looks random and follows from x (SplitMix64's mixer). */
@@ -37,7 +35,7 @@ static void stream_bytes(uint64_t seed, uint64_t at, unsigned char *buf,
 static size_t chunk_size(const struct link *l)
 {
     static const size_t sizes[] = {1,    7,     333,   4095,  4096,
-                                   4097, 16383, 16384, 16385, CHUNK_MAX};
+                                   4097, 16383, 16384, 16385, ODD_MAX};
 
     return sizes[mix(l->seed + l->sent) % (sizeof(sizes) / sizeof(*sizes))];
 }
@@ -114,13 +112,13 @@ void link_connect(struct link *l)
 
 void link_send(struct link *l, uint64_t until)
 {
-    unsigned char buf[CHUNK_MAX];
-    size_t n = chunk_size(l);
+    static unsigned char buf[CHUNK_MAX];
+    size_t n = l->piece > 0 ? l->piece : chunk_size(l);
 
     if (n > until - l->sent)
         n = until - l->sent;
     stream_bytes(l->seed, l->sent, buf, n);
-    ssize_t sent = send(l->fd, buf, n, 0);
+    ssize_t sent = send(l->fd, buf, n, l->urgent ? MSG_OOB : 0);
     if (sent >= 0)
         l->sent += sent;
     else if (!may_try_again())
@@ -129,8 +127,8 @@ void link_send(struct link *l, uint64_t until)
 
 void link_receive(struct link *l)
 {
-    unsigned char buf[CHUNK_MAX], expected[CHUNK_MAX];
-    size_t size = small_buffer > 0 ? 777 : sizeof(buf);
+    static unsigned char buf[CHUNK_MAX], expected[CHUNK_MAX];
+    size_t size = small_buffer > 0 ? 777 : ODD_MAX;
     ssize_t n = recv(l->fd, buf, size, 0);
 
     if (n == -1 && !may_try_again())

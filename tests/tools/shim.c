@@ -16,6 +16,7 @@
  * SHIM_ADDRESS=1      getaddrinfo gives one address more, ::1, as the first
  * SHIM_SIGNAL_AT=NAME:N  raises the signal just before the Nth wait
  * SHIM_CLOCK=SECONDS:MS  the wall clock jumps, MS after the start
+ * SHIM_CLOCK_DELAY=MS before every look at the monotonic clock
  * SHIM_COUNT=FILE     see shim.h; SHIM_LOG=FILE a line for each fault
  *
  * What a seed decides: each accepted connection, and each other descriptor,
@@ -89,7 +90,7 @@ static struct rule rules[MAX_RULES];
 static int n_rules;
 static uint64_t seed, n_accepted, n_waits_drawn, n_forks;
 static unsigned pct_short, pct_eintr, pct_eagain, pct_spurious, pct_steal;
-static unsigned accept_delay_ms;
+static unsigned accept_delay_ms, clock_delay_ms;
 static bool one_address_more;
 static int signal_no;
 static uint64_t signal_at;
@@ -363,6 +364,7 @@ __attribute__((constructor)) static void start(void)
     pct_spurious = (unsigned)from_env("SHIM_SPURIOUS");
     pct_steal = (unsigned)from_env("SHIM_STEAL");
     accept_delay_ms = (unsigned)from_env("SHIM_ACCEPT_DELAY");
+    clock_delay_ms = (unsigned)from_env("SHIM_CLOCK_DELAY");
     one_address_more = from_env("SHIM_ADDRESS") != 0;
     if ((text = getenv("SHIM_FAIL")) != NULL)
         parse_rules(text);
@@ -607,6 +609,14 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
     return REAL(sendmsg)(fd, &shorter, flags);
 }
 
+static void hold_up(unsigned ms, int fd)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
+
+    syscall(SYS_nanosleep, &t, NULL);
+    injected(F_delay, fd);
+}
+
 /* True if accept must fail, with errno set. */
 static bool disturb_accept(int fd)
 {
@@ -615,12 +625,8 @@ static bool disturb_accept(int fd)
 
     if (failure == 1)
         return true;
-    if (accept_delay_ms != 0) {
-        struct timespec t = {accept_delay_ms / 1000,
-                             accept_delay_ms % 1000 * 1000000L};
-        syscall(SYS_nanosleep, &t, NULL);
-        injected(F_delay, fd);
-    }
+    if (accept_delay_ms != 0)
+        hold_up(accept_delay_ms, fd);
     if (hit(number, pct_eintr)) {
         injected(F_eintr, fd);
         errno = EINTR;
@@ -920,7 +926,8 @@ int getaddrinfo(const char *restrict host, const char *restrict port,
 {
     static struct sockaddr_in6 addr;
 
-    start();
+    if (fails(K_getaddrinfo, -1))
+        return EAI_SYSTEM;
     int err = REAL(getaddrinfo)(host, port, hints, list);
     if (err != 0 || !one_address_more)
         return err;
@@ -1081,6 +1088,9 @@ int gettimeofday(struct timeval *restrict tv, void *restrict zone)
 
 int clock_gettime(clockid_t id, struct timespec *t)
 {
+    start();
+    if (id == CLOCK_MONOTONIC && clock_delay_ms != 0)
+        hold_up(clock_delay_ms, -1);
     int result = REAL(clock_gettime)(id, t);
 
     if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))

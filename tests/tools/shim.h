@@ -18,6 +18,7 @@
     X(epoll_ctl, ENOMEM) \
     X(fcntl, EINTR) \
     X(fork, EAGAIN) \
+    X(getaddrinfo, EMFILE) \
     X(getsockname, ENOBUFS) \
     X(listen, EADDRINUSE) \
     X(malloc, ENOMEM) \
