@@ -57,7 +57,7 @@ static bool valid_port(const char *text)
     return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
 }
 
-/* Undoes what the program that started us may have left behind. */
+/* Undoes a blocked signal mask and closed descriptors that we inherited. */
 static void reset_process(void)
 {
     sigset_t none;

@@ -108,7 +108,7 @@ static bool valid_port(const char *text)
     return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
 }
 
-/* Undoes what the program that started us may have left behind. */
+/* Undoes a blocked signal mask and closed descriptors that we inherited. */
 static void reset_process(void)
 {
     sigset_t none;
@@ -186,6 +186,7 @@ static bool exchange(int sock_fd)
     while (!down.eof) {
         fd_set readable, writable;
 
+        /* select leaves only the ready ones: fill the sets every time. */
         FD_ZERO(&readable);
         FD_ZERO(&writable);
         if (flow_wants_read(&up))
