@@ -5,7 +5,10 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,7 +19,7 @@
 #include <unistd.h>
 
 #define BUF_SIZE 16384
-#define PAUSE_MS 100 /* without accept, after it has failed */
+#define PAUSE_MS 100 /* before the next accept, after one has failed */
 
 static void die(const char *what)
 {
@@ -24,18 +27,28 @@ static void die(const char *what)
     exit(1);
 }
 
-/* Tells of trouble that the server survives, at most once a second. */
-static void report(const char *what)
+/* Like die, for an error code of getaddrinfo or getnameinfo. */
+static void die_gai(const char *what, int err)
 {
-    static time_t last;
-    time_t now = time(NULL);
-
-    if (now != last)
-        perror(what);
-    last = now;
+    if (err == EAI_SYSTEM)
+        die(what);
+    fprintf(stderr, "%s: %s\n", what, gai_strerror(err));
+    exit(1);
 }
 
-/* True if text is a decimal number from 0 to 65535 and nothing else. */
+/* Keeps an error that repeats from flooding the log: returns true at most
+   once a second for each errno. */
+static bool may_log(int error)
+{
+    static time_t logged[256];
+    time_t now = time(NULL);
+    bool is_new = now != logged[error % 256];
+
+    logged[error % 256] = now;
+    return is_new;
+}
+
+/* Returns true if text is a decimal number from 0 to 65535. */
 static bool valid_port(const char *text)
 {
     char *end;
@@ -44,41 +57,80 @@ static bool valid_port(const char *text)
     return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
 }
 
+/* Undoes what the program that started us may have left behind. */
+static void reset_process(void)
+{
+    sigset_t none;
+
+    /* Blocked signals are inherited: SIGTERM would not end us. */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A socket would take the number of a closed stdin, stdout or stderr.
+       Opened for the wrong direction, those still fail when they are used. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+    /* Writing to a peer that is gone must fail with EPIPE, not kill us. */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* Returns all TCP addresses of host, for bind if flags is AI_PASSIVE. */
+static struct addrinfo *resolve(const char *host, const char *port, int flags)
+{
+    struct addrinfo hints = {.ai_flags = flags, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+    int err = getaddrinfo(host, port, &hints, &list);
+
+    if (err != 0)
+        die_gai(host, err);
+    return list;
+}
+
+/* Returns a listening socket, or -1 if this machine lacks the address. */
+static int listen_at(const struct addrinfo *ai)
+{
+    int on = 1;
+    int fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+
+    if (fd == -1 && errno == EAFNOSUPPORT)
+        return -1;
+    if (fd == -1)
+        die("socket");
+    /* Allow a restart while old connections are still in TIME_WAIT. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    /* Connections inherit the next two: send every write at once (without
+       Nagle's algorithm), and leave urgent data in the stream. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == -1) {
+        if (errno != EADDRNOTAVAIL)
+            die("bind");
+        close(fd);
+        return -1;
+    }
+    if (listen(fd, SOMAXCONN) == -1)
+        die("listen");
+    return fd;
+}
+
 /* Returns a listening socket on the first address of host that works. */
 static int listen_on(const char *host, const char *port)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *list;
-    int on = 1;
+    struct addrinfo *list = resolve(host, port, AI_PASSIVE);
     int fd = -1;
-    int err = getaddrinfo(host, port, &hints, &list);
 
-    if (err != 0) {
-        fprintf(stderr, "%s: %s\n", host, gai_strerror(err));
+    for (struct addrinfo *ai = list; ai != NULL && fd == -1; ai = ai->ai_next)
+        fd = listen_at(ai);
+    if (fd == -1) {
+        fprintf(stderr, "bind: %s is not an address of this machine\n", host);
         exit(1);
     }
-    for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
-        fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
-        if (fd == -1)
-            continue;
-        /* Connections of the last run may linger; restart all the same. */
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
-            listen(fd, SOMAXCONN) == 0)
-            break;
-        /* In use: the next address would only hide that from the user. */
-        if (errno == EADDRINUSE)
-            die("bind");
-        close(fd);
-        fd = -1;
-    }
-    if (fd == -1)
-        die("bind");
     freeaddrinfo(list);
     return fd;
 }
 
-/* Says where the server listens. Asks the kernel, as port 0 lets it choose. */
+/* Prints where the server listens. The kernel chose the port if it was 0. */
 static void announce(int listen_fd, const char *host)
 {
     struct sockaddr_storage addr;
@@ -88,7 +140,10 @@ static void announce(int listen_fd, const char *host)
 
     if (getsockname(listen_fd, sa, &len) == -1)
         die("getsockname");
-    getnameinfo(sa, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV);
+    int err =
+        getnameinfo(sa, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV);
+    if (err != 0)
+        die_gai("getnameinfo", err);
     printf("Server is listening on %s:%s\n", host, port);
     fflush(stdout);
 }
@@ -109,7 +164,7 @@ static int write_all(int fd, const char *buf, size_t n)
     return 0;
 }
 
-/* Sends back what comes, until the peer has sent its FIN or is gone. */
+/* Echoes until the peer sends FIN or the connection breaks. */
 static void echo(int conn_fd)
 {
     char buf[BUF_SIZE];
@@ -126,14 +181,14 @@ static void echo(int conn_fd)
     }
 }
 
-/* On SIGCHLD. One signal may stand for many children that have ended. */
+/* Handles SIGCHLD. One signal may stand for many children that ended. */
 static void reap(int signo)
 {
     int saved_errno = errno;
 
     (void)signo;
     while (waitpid(-1, NULL, WNOHANG) > 0)
-        ;
+        continue;
     errno = saved_errno;
 }
 
@@ -141,17 +196,15 @@ int main(int argc, char *argv[])
 {
     const char *host = argc > 1 ? argv[1] : "localhost";
     const char *port = argc > 2 ? argv[2] : "8000";
-    struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+    struct timespec delay = {.tv_nsec = PAUSE_MS * 1000000L};
     struct sigaction on_child = {.sa_handler = reap};
 
     if (argc > 3 || !valid_port(port)) {
         fprintf(stderr, "usage: server [HOST [PORT]], PORT from 0 to 65535\n");
         exit(2);
     }
-    /* Writing to a peer that is gone must fail, not end the server. */
-    signal(SIGPIPE, SIG_IGN);
+    reset_process();
     sigaction(SIGCHLD, &on_child, NULL);
-
     int listen_fd = listen_on(host, port);
     announce(listen_fd, host);
 
@@ -161,13 +214,14 @@ int main(int argc, char *argv[])
         if (conn_fd == -1) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
-            report("accept");
-            nanosleep(&pause, NULL);
+            if (may_log(errno))
+                perror("accept");
+            nanosleep(&delay, NULL);
             continue;
         }
         pid_t child = fork();
-        if (child == -1)
-            report("fork");
+        if (child == -1 && may_log(errno))
+            perror("fork");
         if (child == 0) {
             close(listen_fd);
             echo(conn_fd);

@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,9 +28,9 @@ struct flow {
     int to_fd;
     bool eof;
     unsigned long long count; /* bytes read so far */
-    size_t start; /* what is still to be written: from here up to end */
+    size_t start; /* pending output: buf[start] up to buf[end - 1] */
     size_t end;
-    char buf[PIPE_BUF]; /* a pipe that is ready to be written takes as much */
+    char buf[PIPE_BUF]; /* a writable pipe takes this much without blocking */
 };
 
 static void die(const char *what)
@@ -37,43 +39,16 @@ static void die(const char *what)
     exit(1);
 }
 
-/* True if text is a decimal number from 0 to 65535 and nothing else. */
-static bool valid_port(const char *text)
+/* Like die, for an error code of getaddrinfo or getnameinfo. */
+static void die_gai(const char *what, int err)
 {
-    char *end;
-    unsigned long port = strtoul(text, &end, 10);
-
-    return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
+    if (err == EAI_SYSTEM)
+        die(what);
+    fprintf(stderr, "%s: %s\n", what, gai_strerror(err));
+    exit(1);
 }
 
-/* Returns a socket connected to the first address of host that answers. */
-static int connect_to(const char *host, const char *port)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *list;
-    int fd = -1;
-    int err = getaddrinfo(host, port, &hints, &list);
-
-    if (err != 0) {
-        fprintf(stderr, "%s: %s\n", host, gai_strerror(err));
-        exit(1);
-    }
-    for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
-        fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
-        if (fd == -1)
-            continue;
-        if (connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
-            break;
-        close(fd);
-        fd = -1;
-    }
-    if (fd == -1)
-        die("connect");
-    freeaddrinfo(list);
-    return fd;
-}
-
-/* From now on read and write on fd fail with EAGAIN instead of waiting. */
+/* Makes read and write on fd fail with EAGAIN instead of blocking. */
 static int set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -91,8 +66,8 @@ static bool flow_wants_write(const struct flow *f)
     return f->start < f->end;
 }
 
-/* Reads what is there. False: an error, which it has told. */
-static bool flow_readable(struct flow *f)
+/* Reads once. Returns false on failure, after logging it. */
+static bool flow_read(struct flow *f)
 {
     ssize_t n = read(f->from_fd, f->buf, sizeof(f->buf));
 
@@ -109,8 +84,8 @@ static bool flow_readable(struct flow *f)
     return true;
 }
 
-/* Writes what can be written. False: an error, which it has told. */
-static bool flow_writable(struct flow *f)
+/* Writes once. Returns false on failure, after logging it. */
+static bool flow_write(struct flow *f)
 {
     ssize_t n = write(f->to_fd, f->buf + f->start, f->end - f->start);
 
@@ -124,7 +99,78 @@ static bool flow_writable(struct flow *f)
     return true;
 }
 
-/* Sends stdin and receives, each when it can. True if all came back. */
+/* Returns true if text is a decimal number from 0 to 65535. */
+static bool valid_port(const char *text)
+{
+    char *end;
+    unsigned long port = strtoul(text, &end, 10);
+
+    return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
+}
+
+/* Undoes what the program that started us may have left behind. */
+static void reset_process(void)
+{
+    sigset_t none;
+
+    /* Blocked signals are inherited: SIGTERM would not end us. */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A socket would take the number of a closed stdin, stdout or stderr.
+       Opened for the wrong direction, those still fail when they are used. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+    /* Writing to a peer that is gone must fail with EPIPE, not kill us. */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* Returns all TCP addresses of host, for bind if flags is AI_PASSIVE. */
+static struct addrinfo *resolve(const char *host, const char *port, int flags)
+{
+    struct addrinfo hints = {.ai_flags = flags, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+    int err = getaddrinfo(host, port, &hints, &list);
+
+    if (err != 0)
+        die_gai(host, err);
+    return list;
+}
+
+/* Returns a socket connected to the first address of host that answers. */
+static int connect_to(const char *host, const char *port)
+{
+    struct addrinfo *list = resolve(host, port, 0);
+    int on = 1;
+    int error = 0;
+    int fd = -1;
+
+    for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+        fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+        if (fd == -1 && errno != EAFNOSUPPORT)
+            die("socket");
+        if (fd != -1 && connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+            break;
+        /* The first address is the likeliest, but a refusal tells more. */
+        if (error == 0 || errno == ECONNREFUSED)
+            error = errno;
+        if (fd != -1)
+            close(fd);
+        fd = -1;
+    }
+    if (fd == -1) {
+        errno = error;
+        die("connect");
+    }
+    /* Send every write at once, without Nagle's algorithm: see tcp(7). */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    freeaddrinfo(list);
+    return fd;
+}
+
+/* Sends stdin and receives, each when it can. Returns true if as much came
+   back as was sent. */
 static bool exchange(int sock_fd)
 {
     struct flow up = {.from_fd = STDIN_FILENO,
@@ -137,7 +183,7 @@ static bool exchange(int sock_fd)
                         .to_name = "stdout"};
     bool fin_sent = false;
 
-    while (!down.eof || flow_wants_write(&down)) {
+    while (!down.eof) {
         fd_set readable, writable;
 
         FD_ZERO(&readable);
@@ -155,23 +201,24 @@ static bool exchange(int sock_fd)
                 continue;
             die("select");
         }
-        if (FD_ISSET(up.from_fd, &readable) && !flow_readable(&up))
+        if (FD_ISSET(up.from_fd, &readable) && !flow_read(&up))
             return false;
-        if (FD_ISSET(up.to_fd, &writable) && !flow_writable(&up))
+        if (FD_ISSET(up.to_fd, &writable) && !flow_write(&up))
             return false;
-        if (FD_ISSET(down.from_fd, &readable) && !flow_readable(&down))
+        if (FD_ISSET(down.from_fd, &readable) && !flow_read(&down))
             return false;
-        if (FD_ISSET(down.to_fd, &writable) && !flow_writable(&down))
+        if (FD_ISSET(down.to_fd, &writable) && !flow_write(&down))
             return false;
         if (up.eof && !fin_sent) {
             shutdown(sock_fd, SHUT_WR);
             fin_sent = true;
         }
     }
-    if (up.eof && up.count == down.count)
-        return true;
-    fprintf(stderr, "Not everything came back\n");
-    return false;
+    if (down.count > up.count)
+        fprintf(stderr, "server: more came back than was sent\n");
+    else if (down.count < up.count || !up.eof)
+        fprintf(stderr, "server: not everything came back\n");
+    return up.eof && down.count == up.count;
 }
 
 int main(int argc, char *argv[])
@@ -183,15 +230,13 @@ int main(int argc, char *argv[])
         fprintf(stderr, "usage: client [HOST [PORT]], PORT from 0 to 65535\n");
         exit(2);
     }
-    /* Writing to a server that is gone must fail, not end the client. */
-    signal(SIGPIPE, SIG_IGN);
-
+    reset_process();
     int sock_fd = connect_to(host, port);
     if (set_nonblocking(sock_fd) == -1)
         die("fcntl");
     if (sock_fd >= FD_SETSIZE) {
-        errno = EMFILE;
-        die("FD_SETSIZE");
+        fprintf(stderr, "select: no room for descriptor %d\n", sock_fd);
+        exit(1);
     }
     fprintf(stderr, "Connected to server\n");
     bool ok = exchange(sock_fd);

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,18 +19,19 @@
 #include <unistd.h>
 
 #define BUF_SIZE 16384
-#define PAUSE_MS 100 /* without accept, after it has failed */
+#define PAUSE_MS 100 /* before the next accept, after one has failed */
 
 /* Reads when the buffer is empty, writes while it is not. */
 struct conn {
     int fd;
-    size_t start; /* what is still owed: buf[start] up to buf[end - 1] */
+    size_t start; /* pending output: buf[start] up to buf[end - 1] */
     size_t end;
     char buf[BUF_SIZE];
 };
 
 static struct conn *conns[FD_SETSIZE];
 static int n_conns;
+static long long resume_at; /* accepting is paused until then; 0: it isn't */
 
 static void die(const char *what)
 {
@@ -36,76 +39,28 @@ static void die(const char *what)
     exit(1);
 }
 
-/* Tells of trouble that the server survives, at most once a second. */
-static void report(const char *what)
+/* Like die, for an error code of getaddrinfo or getnameinfo. */
+static void die_gai(const char *what, int err)
 {
-    static time_t last;
+    if (err == EAI_SYSTEM)
+        die(what);
+    fprintf(stderr, "%s: %s\n", what, gai_strerror(err));
+    exit(1);
+}
+
+/* Keeps an error that repeats from flooding the log: returns true at most
+   once a second for each errno. */
+static bool may_log(int error)
+{
+    static time_t logged[256];
     time_t now = time(NULL);
+    bool is_new = now != logged[error % 256];
 
-    if (now != last)
-        perror(what);
-    last = now;
+    logged[error % 256] = now;
+    return is_new;
 }
 
-/* True if text is a decimal number from 0 to 65535 and nothing else. */
-static bool valid_port(const char *text)
-{
-    char *end;
-    unsigned long port = strtoul(text, &end, 10);
-
-    return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
-}
-
-/* Returns a listening socket on the first address of host that works. */
-static int listen_on(const char *host, const char *port)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *list;
-    int on = 1;
-    int fd = -1;
-    int err = getaddrinfo(host, port, &hints, &list);
-
-    if (err != 0) {
-        fprintf(stderr, "%s: %s\n", host, gai_strerror(err));
-        exit(1);
-    }
-    for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
-        fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
-        if (fd == -1)
-            continue;
-        /* Connections of the last run may linger; restart all the same. */
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
-            listen(fd, SOMAXCONN) == 0)
-            break;
-        /* In use: the next address would only hide that from the user. */
-        if (errno == EADDRINUSE)
-            die("bind");
-        close(fd);
-        fd = -1;
-    }
-    if (fd == -1)
-        die("bind");
-    freeaddrinfo(list);
-    return fd;
-}
-
-/* Says where the server listens. Asks the kernel, as port 0 lets it choose. */
-static void announce(int listen_fd, const char *host)
-{
-    struct sockaddr_storage addr;
-    struct sockaddr *sa = (struct sockaddr *)&addr;
-    socklen_t len = sizeof(addr);
-    char port[6];
-
-    if (getsockname(listen_fd, sa, &len) == -1)
-        die("getsockname");
-    getnameinfo(sa, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV);
-    printf("Server is listening on %s:%s\n", host, port);
-    fflush(stdout);
-}
-
-/* From now on read, write and accept on fd fail with EAGAIN, not wait. */
+/* Makes read, write and accept on fd fail with EAGAIN instead of blocking. */
 static int set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -113,7 +68,7 @@ static int set_nonblocking(int fd)
     return flags == -1 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/* Accepts a connection. NULL: errno says why, EAGAIN if none is waiting. */
+/* Accepts a connection. Returns NULL with errno set: EAGAIN if none waits. */
 static struct conn *conn_open(int listen_fd)
 {
     int fd = accept(listen_fd, NULL, NULL);
@@ -148,8 +103,9 @@ static bool conn_wants_write(const struct conn *c)
     return c->start < c->end;
 }
 
-/* Sends what the kernel will take. False: the connection is broken. */
-static bool conn_writable(struct conn *c)
+/* Sends as much pending output as the kernel takes. Returns false if the
+   connection is broken. */
+static bool conn_flush(struct conn *c)
 {
     ssize_t n = write(c->fd, c->buf + c->start, c->end - c->start);
 
@@ -159,8 +115,9 @@ static bool conn_writable(struct conn *c)
     return true;
 }
 
-/* Reads and sends back at once. False: the peer's FIN, or it is gone. */
-static bool conn_readable(struct conn *c)
+/* Reads once and sends it back. Returns false after the peer's FIN, or if the
+   connection is broken. */
+static bool conn_echo(struct conn *c)
 {
     ssize_t n = read(c->fd, c->buf, sizeof(c->buf));
 
@@ -170,31 +127,53 @@ static bool conn_readable(struct conn *c)
         return false;
     c->start = 0;
     c->end = n;
-    return conn_writable(c);
+    return conn_flush(c);
 }
 
-/* Takes a new connection in. False: pause before the next. */
-static bool conn_add(int listen_fd)
+/* Returns milliseconds on a clock that nobody can set. */
+static long long now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Returns for how many milliseconds accepting is paused; -1 if it isn't. */
+static int pause_left(void)
+{
+    if (resume_at == 0)
+        return -1;
+    long long left = resume_at - now_ms();
+    if (left > 0)
+        return left;
+    resume_at = 0;
+    return -1;
+}
+
+/* Accepts a connection, or pauses accepting if that fails. */
+static void conn_add(int listen_fd)
 {
     struct conn *c = conn_open(listen_fd);
 
     if (c == NULL) {
         if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
-            return true;
-        report("accept");
-        return false;
+            return;
+        if (may_log(errno))
+            perror("accept");
+        resume_at = now_ms() + PAUSE_MS;
+        return;
     }
     if (c->fd < FD_SETSIZE) {
         conns[n_conns++] = c;
-    } else {
-        errno = EMFILE;
-        report("FD_SETSIZE");
-        conn_close(c);
+        return;
     }
-    return true;
+    if (may_log(0))
+        fprintf(stderr, "select: no room for descriptor %d\n", c->fd);
+    conn_close(c);
 }
 
-/* Adds what the connections wait for to the sets. Returns the highest fd. */
+/* Adds every connection to the sets. Returns the highest descriptor. */
 static int watch_conns(int max_fd, fd_set *readable, fd_set *writable)
 {
     for (int i = 0; i < n_conns; i++) {
@@ -208,60 +187,161 @@ static int watch_conns(int max_fd, fd_set *readable, fd_set *writable)
     return max_fd;
 }
 
+/* Returns true if text is a decimal number from 0 to 65535. */
+static bool valid_port(const char *text)
+{
+    char *end;
+    unsigned long port = strtoul(text, &end, 10);
+
+    return isdigit((unsigned char)text[0]) && *end == '\0' && port <= 65535;
+}
+
+/* Undoes what the program that started us may have left behind. */
+static void reset_process(void)
+{
+    sigset_t none;
+
+    /* Blocked signals are inherited: SIGTERM would not end us. */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A socket would take the number of a closed stdin, stdout or stderr.
+       Opened for the wrong direction, those still fail when they are used. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+    /* Writing to a peer that is gone must fail with EPIPE, not kill us. */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* Returns all TCP addresses of host, for bind if flags is AI_PASSIVE. */
+static struct addrinfo *resolve(const char *host, const char *port, int flags)
+{
+    struct addrinfo hints = {.ai_flags = flags, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+    int err = getaddrinfo(host, port, &hints, &list);
+
+    if (err != 0)
+        die_gai(host, err);
+    return list;
+}
+
+/* Returns a listening socket, or -1 if this machine lacks the address. */
+static int listen_at(const struct addrinfo *ai)
+{
+    int on = 1;
+    int fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+
+    if (fd == -1 && errno == EAFNOSUPPORT)
+        return -1;
+    if (fd == -1)
+        die("socket");
+    /* Allow a restart while old connections are still in TIME_WAIT. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    /* Connections inherit the next two: send every write at once (without
+       Nagle's algorithm), and leave urgent data in the stream. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == -1) {
+        if (errno != EADDRNOTAVAIL)
+            die("bind");
+        close(fd);
+        return -1;
+    }
+    if (listen(fd, SOMAXCONN) == -1)
+        die("listen");
+    return fd;
+}
+
+/* Returns a listening socket on the first address of host that works. */
+static int listen_on(const char *host, const char *port)
+{
+    struct addrinfo *list = resolve(host, port, AI_PASSIVE);
+    int fd = -1;
+
+    for (struct addrinfo *ai = list; ai != NULL && fd == -1; ai = ai->ai_next)
+        fd = listen_at(ai);
+    if (fd == -1) {
+        fprintf(stderr, "bind: %s is not an address of this machine\n", host);
+        exit(1);
+    }
+    freeaddrinfo(list);
+    return fd;
+}
+
+/* Prints where the server listens. The kernel chose the port if it was 0. */
+static void announce(int listen_fd, const char *host)
+{
+    struct sockaddr_storage addr;
+    struct sockaddr *sa = (struct sockaddr *)&addr;
+    socklen_t len = sizeof(addr);
+    char port[6];
+
+    if (getsockname(listen_fd, sa, &len) == -1)
+        die("getsockname");
+    int err =
+        getnameinfo(sa, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV);
+    if (err != 0)
+        die_gai("getnameinfo", err);
+    printf("Server is listening on %s:%s\n", host, port);
+    fflush(stdout);
+}
+
 int main(int argc, char *argv[])
 {
     const char *host = argc > 1 ? argv[1] : "localhost";
     const char *port = argc > 2 ? argv[2] : "8000";
-    bool accepting = true;
+    struct timespec delay = {.tv_nsec = PAUSE_MS * 1000000L};
 
     if (argc > 3 || !valid_port(port)) {
         fprintf(stderr, "usage: server [HOST [PORT]], PORT from 0 to 65535\n");
         exit(2);
     }
-    /* Writing to a peer that is gone must fail, not end the server. */
-    signal(SIGPIPE, SIG_IGN);
-
+    reset_process();
     int listen_fd = listen_on(host, port);
     if (set_nonblocking(listen_fd) == -1)
         die("fcntl");
     if (listen_fd >= FD_SETSIZE) {
-        errno = EMFILE;
-        die("FD_SETSIZE");
+        fprintf(stderr, "select: no room for descriptor %d\n", listen_fd);
+        exit(1);
     }
     announce(listen_fd, host);
 
     for (;;) {
-        struct timeval pause = {.tv_usec = PAUSE_MS * 1000L};
+        int paused_ms = pause_left();
+        struct timeval timeout = {.tv_usec = paused_ms * 1000L};
         fd_set readable, writable;
 
         /* select leaves only the ready ones: fill the sets every time. */
         FD_ZERO(&readable);
         FD_ZERO(&writable);
-        if (accepting)
+        if (paused_ms == -1)
             FD_SET(listen_fd, &readable);
         int max_fd = watch_conns(listen_fd, &readable, &writable);
         if (select(max_fd + 1, &readable, &writable, NULL,
-                   accepting ? NULL : &pause) == -1) {
+                   paused_ms == -1 ? NULL : &timeout) == -1) {
             if (errno == EINTR)
                 continue;
-            die("select");
+            if (may_log(errno))
+                perror("select");
+            nanosleep(&delay, NULL);
+            continue;
         }
-        accepting = true;
-        /* Backwards: the last one, which fills a gap, has had its turn. */
+        /* Backwards: the connection moved into a gap was already served. */
         for (int i = n_conns - 1; i >= 0; i--) {
             struct conn *c = conns[i];
             bool alive = true;
 
             if (FD_ISSET(c->fd, &readable))
-                alive = conn_readable(c);
+                alive = conn_echo(c);
             else if (FD_ISSET(c->fd, &writable))
-                alive = conn_writable(c);
+                alive = conn_flush(c);
             if (!alive) {
                 conn_close(c);
                 conns[i] = conns[--n_conns];
             }
         }
         if (FD_ISSET(listen_fd, &readable))
-            accepting = conn_add(listen_fd);
+            conn_add(listen_fd);
     }
 }
