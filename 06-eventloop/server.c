@@ -3,11 +3,11 @@
  *
  * usage: server [-w WORKERS] [-t IDLE_SECONDS] [-h] [HOST [PORT]]
  *
- * The default is localhost 8000, one process, connections may be idle for
- * ever. A HOST with a '/' in it is the path of a Unix-domain socket.
+ * The default is localhost 8000, one process, and no limit on how long a
+ * connection may be idle. A HOST with a '/' in it is the path of a Unix-domain
+ * socket.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,150 +21,112 @@
 static const char usage[] =
     "usage: server [-w WORKERS] [-t IDLE_SECONDS] [-h] [HOST [PORT]]\n";
 
-static struct options options;
-static struct server *server;
-static struct workers *workers; /* the parent's */
-static int parent_fd; /* a worker's: EOF when it should end */
-static bool ending;
-static int exit_status;
-
-static void die(const char *what)
-{
-    fprintf(stderr, "%s: %s\n", what, net_strerror(errno));
-    exit(1);
-}
+struct app {
+    struct options options;
+    struct server *server;
+    struct loop *loop;
+    int stop_fd; /* a worker's: EOF when it should end; otherwise -1 */
+    int n_signals;
+};
 
 /* The echo: Node's handlers, one by one */
 
-static void on_connect(struct conn *c, void *arg)
+static void on_connect(struct conn *c)
 {
-    (void)arg;
-    if (conn_set_timeout(c, options.idle_ms) == -1)
-        conn_destroy(c);
+    const struct app *app = conn_arg(c);
+
+    conn_set_timeout(c, app->options.idle_ms);
 }
 
-static void on_data(struct conn *c, const char *data, size_t n, void *arg)
+static void on_data(struct conn *c, const char *data, size_t n)
 {
-    (void)arg;
     if (!conn_write(c, data, n))
         conn_pause(c);
 }
 
-static void on_drain(struct conn *c, void *arg)
+static void on_timeout(struct conn *c)
 {
-    (void)arg;
-    conn_resume(c);
-}
-
-static void on_end(struct conn *c, void *arg)
-{
-    (void)arg;
-    conn_end(c);
-}
-
-static void on_timeout(struct conn *c, void *arg)
-{
-    (void)arg;
     conn_close(c, GRACE_MS);
-}
-
-static void on_accept_error(int error, void *arg)
-{
-    (void)arg;
-    program_report("accept", net_strerror(error));
 }
 
 static const struct conn_handlers echo = {.on_connect = on_connect,
                                           .on_data = on_data,
-                                          .on_drain = on_drain,
-                                          .on_end = on_end,
-                                          .on_timeout = on_timeout,
-                                          .on_accept_error = on_accept_error};
+                                          .on_drain = conn_resume,
+                                          .on_end = conn_end,
+                                          .on_timeout = on_timeout};
 
-/* The orderly end: loop_run returns when the last connection is closed. */
-static void stop(struct loop *loop)
+static void announce(void *arg)
 {
-    server_close(server, GRACE_MS);
-    loop_unwatch(loop, parent_fd);
-    if (workers != NULL)
-        workers_stop(workers);
-    ending = true;
-}
+    const struct app *app = arg;
+    int port = server_port(app->server);
 
-/* The first one asks for the orderly end, which a worker may have begun
-   before, as its parent got the signal too. The second one ends it now. */
-static void on_signal(struct loop *loop, int signo, void *arg)
-{
-    static bool again;
-
-    (void)signo;
-    (void)arg;
-    if (!ending) {
-        stop(loop);
-    } else if (workers != NULL) {
-        workers_stop(workers);
-        exit_status = 1;
-    } else if (again) {
-        exit(1);
-    }
-    again = true;
-}
-
-static void on_parent_gone(struct loop *loop, int fd, int events, void *arg)
-{
-    (void)fd;
-    (void)events;
-    (void)arg;
-    stop(loop);
-}
-
-static void announce(void)
-{
-    int port = server_port(server);
-
-    if (port == -1)
-        die("getsockname");
-    if (strchr(options.host, '/') != NULL)
-        printf("Server is listening on %s\n", options.host);
+    if (strchr(app->options.host, '/') != NULL)
+        printf("Server is listening on %s\n", app->options.host);
+    else if (port != -1)
+        printf("Server is listening on %s:%d\n", app->options.host, port);
     else
-        printf("Server is listening on %s:%d\n", options.host, port);
+        program_die("getsockname", strerror(errno));
     fflush(stdout);
 }
 
-/* What a worker does, which is given stop_fd, and the first process (-1). */
-static int run(int stop_fd, void *arg)
+/* A graceful shutdown: the loop ends when the last connection is closed. */
+static void stop(void *arg)
 {
-    struct loop *loop = loop_new();
-    bool is_parent = stop_fd == -1 && options.n_workers > 0;
+    struct app *app = arg;
 
-    (void)arg;
-    workers = NULL;
-    parent_fd = stop_fd;
-    if (loop == NULL || loop_signal(loop, SIGINT, on_signal, NULL) == -1 ||
-        loop_signal(loop, SIGTERM, on_signal, NULL) == -1)
-        die("loop");
-    if (stop_fd != -1 &&
-        loop_watch(loop, stop_fd, LOOP_READ, on_parent_gone, NULL) == -1)
-        die("loop");
-    if (is_parent)
-        workers =
-            workers_start(loop, options.n_workers, run, NULL, program_report);
-    if (is_parent ? workers == NULL : server_start(server, loop) == -1)
-        die("start");
+    server_close(app->server, GRACE_MS);
+    loop_unwatch(app->loop, app->stop_fd);
+}
+
+/* The second signal ends it now. A worker's parent may have asked it to end
+   before; that doesn't count, as at Ctrl-C both of them get a signal. */
+static void on_signal(void *arg)
+{
+    struct app *app = arg;
+
+    if (++app->n_signals == 2)
+        exit(1);
+    stop(app);
+}
+
+/* Runs in the only process, or in each worker. Returns its exit status. */
+static int serve(int stop_fd, void *arg)
+{
+    struct app *app = arg;
+
+    app->loop = program_loop(on_signal, app);
+    app->stop_fd = stop_fd;
+    if (stop_fd != -1 && loop_watch(app->loop, stop_fd, stop, NULL, app) == -1)
+        program_die("loop", strerror(errno));
+    server_on_error(app->server, program_log);
+    if (server_start(app->server, app->loop, &echo, app) == -1)
+        program_die("loop", strerror(errno));
     if (stop_fd == -1)
-        announce();
-    if (loop_run(loop) == -1)
-        die("loop");
-    loop_free(loop);
-    return exit_status;
+        announce(app);
+    program_run(app->loop);
+    loop_free(app->loop);
+    return 0;
+}
+
+/* The parent only listens: its workers accept. */
+static void stop_listening(void *arg)
+{
+    struct app *app = arg;
+
+    server_close(app->server, 0);
 }
 
 int main(int argc, char *argv[])
 {
-    options = program_options(argc, argv, "w:t:h", usage);
+    struct app app = {.options = program_options(argc, argv, "w:t:h", usage)};
+    const char *failed;
+
     program_prepare();
-    server = server_listen(options.host, options.port, &echo, NULL);
-    if (server == NULL)
-        die(options.host);
-    return run(-1, NULL);
+    app.server = server_listen(app.options.host, app.options.port, &failed);
+    if (app.server == NULL)
+        program_die(failed, net_strerror(errno));
+    if (app.options.n_workers == 0)
+        return serve(-1, &app);
+    return workers_run(app.options.n_workers, serve, announce, stop_listening,
+                       &app);
 }

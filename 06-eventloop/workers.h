@@ -1,35 +1,28 @@
 /*
- * workers.h -- a process that keeps a number of worker processes running
+ * workers.h -- a parent process that keeps a number of workers running
  */
 #ifndef WORKERS_H
 #define WORKERS_H
 
 #include "loop.h"
 
-struct workers;
-
 /*
  * What a worker does; it exits with the result. It makes a loop of its own.
- * stop_fd becomes readable (EOF) when it should end: workers_stop was called,
- * or the parent has died.
+ * stop_fd becomes readable (EOF) when the worker should end, because the
+ * parent stops or has died. arg is that of workers_run.
  */
 typedef int worker_main(int stop_fd, void *arg);
 
-/* Told what went wrong, and why. */
-typedef void worker_report(const char *what, const char *why);
-
 /*
- * Forks count workers, and a new one for each that ends, at once or, when
- * that one had run for less than a second, a second later; the same when
- * fork(2) fails. Uses SIGCHLD, and keeps the loop running until the last one
- * has ended after workers_stop; it is freed at the end of that iteration. The
- * caller has flushed what it would not have written by each worker again
- * (stdio). NULL with errno: ENOMEM, EMFILE, ENFILE.
+ * Forks count workers, and a new one for each that ends: at once, or a second
+ * later if that one had run for less than a second; the same when fork(2)
+ * fails. Calls on_start(arg) once all have been forked. At the first SIGINT or
+ * SIGTERM, calls on_stop(arg) and asks the workers to end; a second and a half
+ * later, or at the second signal, kills those that haven't (SIGKILL). Returns
+ * the exit status when all have ended: 0, or 1 if any had to be killed. Flush
+ * stdio's streams before, or each worker prints again what they hold.
  */
-struct workers *workers_start(struct loop *loop, int count, worker_main *work,
-                              void *arg, worker_report *report);
-
-/* Asks them to end; when called again, ends them now (SIGKILL). */
-void workers_stop(struct workers *w);
+int workers_run(int count, worker_main *work, loop_cb *on_start,
+                loop_cb *on_stop, void *arg);
 
 #endif
