@@ -158,7 +158,8 @@ static void conn_on_readable(void *arg)
 
     if (c->input != INPUT_READING)
         return; /* paused by another connection's handler */
-    ssize_t n = read(c->fd, read_buf, sizeof(read_buf));
+    size_t room = sizeof(read_buf) - (c->out != NULL ? CONN_HIGH_WATER : 0);
+    ssize_t n = read(c->fd, read_buf, room);
     if (n == -1) {
         if (!sock_would_block(errno))
             conn_fail(c, errno);

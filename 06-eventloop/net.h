@@ -23,12 +23,12 @@
 struct conn;
 struct server;
 
-/* on_data gets at most this many bytes at a time. */
-#define CONN_MAX_DATA (48 * 1024)
+/* on_data gets at most this many bytes at a time, and fewer while output is
+   queued: an echo that pauses when conn_write returns false never holds more
+   than this for a connection. */
+#define CONN_MAX_DATA (64 * 1024)
 
-/* conn_write returns false once this many bytes are queued. An echo that then
-   pauses holds at most 64 KiB for a connection: these, and the rest of what
-   one on_data brought. */
+/* conn_write returns false once this many bytes are queued. */
 #define CONN_HIGH_WATER (16 * 1024)
 
 /* What a connection calls. Any may be NULL. An accepted connection starts with

@@ -11,7 +11,7 @@ host=127.0.0.1 # not localhost: which address that is differs by machine
 scratch=$(mktemp -d)
 raw=$scratch/raw
 # Bytes of a message. 01 to 05 and Go's example read up to 16 KiB at a time, 06
-# 48 KiB, most peers 64 KiB: one byte more makes a second piece.
+# and most peers 64 KiB: one byte more makes a second piece.
 sizes="1 64 1024 16384 16385 65536 65537 262144 1048576"
 server_pid=
 cpu_note="not pinned"
