@@ -32,7 +32,7 @@ setup_file()
 
 make_quietly()
 {
-    env -u MAKEFLAGS -u MAKELEVEL make -s -C "$@" >"$BATS_FILE_TMPDIR/make" \
+    env -u MAKEFLAGS -u MAKELEVEL make -s -j 2 -C "$@" >"$BATS_FILE_TMPDIR/make" \
         2>&1 || {
         cat "$BATS_FILE_TMPDIR/make"
         return 1
