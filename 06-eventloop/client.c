@@ -16,122 +16,155 @@
 #include "net.h"
 #include "program.h"
 
+#define GOODBYE_MS 2000 /* for the server to close after the last byte */
+
 static const char usage[] =
     "usage: client [-h] [HOST [PORT]], PORT from 0 to 65535\n";
 
-static struct loop *loop;
-static struct conn *conn;
-static bool connected;
-static bool stdin_eof;
-static bool failed;
-static unsigned long long n_sent;
-static unsigned long long n_received;
+struct app {
+    struct loop *loop;
+    struct conn *conn;
+    struct loop_timer goodbye;
+    bool connected;
+    bool stdin_eof;
+    bool failed;
+    unsigned long long n_sent;
+    unsigned long long n_received;
+    /* Has come back, goes to stdout: from out_start up to out_end. */
+    size_t out_start;
+    size_t out_end;
+    char out[CONN_MAX_DATA];
+};
 
-/* Has come back, goes to stdout: from out_start up to out_end. */
-static char out[CONN_MAX_DATA];
-static size_t out_start;
-static size_t out_end;
-
-/* Says why and gives up; on_close comes next. */
-static void fail(const char *what, const char *why)
+/* Prints why and gives up; on_close comes next. */
+static void fail(struct app *app, const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s\n", what, why);
-    failed = true;
-    conn_destroy(conn);
+    app->failed = true;
+    conn_destroy(app->conn);
 }
 
-static void watch(int fd, int events, loop_fd_cb *cb)
+static bool all_came_back(const struct app *app)
 {
-    if (loop_watch(loop, fd, events, cb, NULL) == -1)
-        fail("loop_watch", strerror(errno));
+    return app->stdin_eof && app->n_received == app->n_sent &&
+           app->out_start == app->out_end;
 }
 
-static void on_stdin(struct loop *l, int fd, int events, void *arg)
+/* The server has everything to close now. If it doesn't, end without it. */
+static void expect_goodbye(struct app *app)
 {
+    if (all_came_back(app))
+        loop_timer_start(app->loop, &app->goodbye, GOODBYE_MS, 0);
+}
+
+static void on_no_goodbye(void *arg)
+{
+    struct app *app = arg;
+
+    fprintf(stderr, "server: everything came back, but it doesn't close\n");
+    conn_destroy(app->conn);
+}
+
+/* stdin and stdout. EAGAIN: another program has left them non-blocking. */
+
+static void on_stdin(void *arg)
+{
+    struct app *app = arg;
     char buf[CONN_HIGH_WATER];
-    ssize_t n = read(fd, buf, sizeof(buf));
+    ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
 
-    (void)events;
-    (void)arg;
     if (n == -1) {
         if (errno != EAGAIN && errno != EINTR)
-            fail("stdin", strerror(errno));
+            fail(app, "stdin", strerror(errno));
         return;
     }
-    n_sent += n;
-    stdin_eof = n == 0;
-    if (stdin_eof)
-        conn_end(conn);
-    if (stdin_eof || !conn_write(conn, buf, n))
-        loop_unwatch(l, fd);
+    app->n_sent += n;
+    app->stdin_eof = n == 0;
+    if (app->stdin_eof) {
+        conn_end(app->conn);
+        expect_goodbye(app);
+    }
+    if (app->stdin_eof || !conn_write(app->conn, buf, n))
+        loop_unwatch(app->loop, STDIN_FILENO);
 }
 
 /* A pipe that is ready takes PIPE_BUF bytes at once; more could block. */
-static void on_stdout(struct loop *l, int fd, int events, void *arg)
+static void on_stdout(void *arg)
 {
-    size_t left = out_end - out_start;
-    ssize_t n = write(fd, out + out_start, left < PIPE_BUF ? left : PIPE_BUF);
+    struct app *app = arg;
+    size_t left = app->out_end - app->out_start;
+    ssize_t n = write(STDOUT_FILENO, app->out + app->out_start,
+                      left < PIPE_BUF ? left : PIPE_BUF);
 
-    (void)events;
-    (void)arg;
     if (n == -1) {
         if (errno != EAGAIN && errno != EINTR)
-            fail("stdout", strerror(errno));
+            fail(app, "stdout", strerror(errno));
         return;
     }
-    out_start += n;
-    if (out_start == out_end) {
-        loop_unwatch(l, fd);
-        conn_resume(conn);
+    app->out_start += n;
+    if (app->out_start == app->out_end) {
+        loop_unwatch(app->loop, STDOUT_FILENO);
+        conn_resume(app->conn);
+        expect_goodbye(app);
     }
 }
 
-static void on_connect(struct conn *c, void *arg)
+/* The connection */
+
+static void on_drain(struct conn *c)
 {
-    (void)c;
-    (void)arg;
-    connected = true;
+    struct app *app = conn_arg(c);
+
+    if (loop_watch(app->loop, STDIN_FILENO, on_stdin, NULL, app) == -1)
+        fail(app, "stdin", strerror(errno));
+}
+
+static void on_connect(struct conn *c)
+{
+    struct app *app = conn_arg(c);
+
+    app->connected = true;
     fprintf(stderr, "Connected to server\n");
-    watch(STDIN_FILENO, LOOP_READ, on_stdin);
+    on_drain(c);
 }
 
-static void on_data(struct conn *c, const char *data, size_t n, void *arg)
+static void on_data(struct conn *c, const char *data, size_t n)
 {
-    (void)arg;
-    n_received += n;
-    memcpy(out, data, n);
-    out_start = 0;
-    out_end = n;
+    struct app *app = conn_arg(c);
+
+    app->n_received += n;
+    if (app->n_received > app->n_sent) {
+        fail(app, "server", "more came back than was sent");
+        return;
+    }
+    memcpy(app->out, data, n);
+    app->out_start = 0;
+    app->out_end = n;
     conn_pause(c);
-    watch(STDOUT_FILENO, LOOP_WRITE, on_stdout);
+    if (loop_watch(app->loop, STDOUT_FILENO, NULL, on_stdout, app) == -1)
+        fail(app, "stdout", strerror(errno));
 }
 
-static void on_drain(struct conn *c, void *arg)
+static void on_end(struct conn *c)
 {
-    (void)c;
-    (void)arg;
-    watch(STDIN_FILENO, LOOP_READ, on_stdin);
-}
+    struct app *app = conn_arg(c);
 
-/* The server will send no more: was that all? */
-static void on_end(struct conn *c, void *arg)
-{
-    (void)arg;
-    if (stdin_eof && n_sent == n_received)
+    if (all_came_back(app))
         conn_destroy(c);
     else
-        fail("server", "not everything came back");
+        fail(app, "server", "not everything came back");
 }
 
-static void on_close(struct conn *c, int error, void *arg)
+static void on_close(struct conn *c, int error)
 {
-    (void)c;
-    (void)arg;
+    struct app *app = conn_arg(c);
+
     if (error != 0)
-        fail("server", net_strerror(error));
-    loop_unwatch(loop, STDIN_FILENO);
-    loop_unwatch(loop, STDOUT_FILENO);
-    if (connected)
+        fail(app, "server", net_strerror(error));
+    loop_unwatch(app->loop, STDIN_FILENO);
+    loop_unwatch(app->loop, STDOUT_FILENO);
+    loop_timer_stop(app->loop, &app->goodbye);
+    if (app->connected)
         fprintf(stderr, "Disconnected from server\n");
 }
 
@@ -143,16 +176,18 @@ static const struct conn_handlers handlers = {.on_connect = on_connect,
 
 int main(int argc, char *argv[])
 {
+    static struct app app = {.goodbye = {.cb = on_no_goodbye, .arg = &app}};
     struct options o = program_options(argc, argv, "h", usage);
 
     program_prepare();
-    loop = loop_new();
-    if (loop != NULL)
-        conn = conn_connect(loop, o.host, o.port, &handlers, NULL);
-    if (conn == NULL || loop_run(loop) == -1) {
+    app.loop = loop_new();
+    if (app.loop != NULL)
+        app.conn = conn_connect(app.loop, o.host, o.port, &handlers, &app);
+    if (app.conn == NULL) {
         perror("client");
         exit(1);
     }
-    loop_free(loop);
-    return failed ? 1 : 0;
+    program_run(app.loop);
+    loop_free(app.loop);
+    return app.failed ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 /*
- * conn.h -- what net.c and net_server.c know of a connection
+ * conn.h -- what the net*.c files know of a connection
  *
  * Only they use this: programs see net.h.
  */
@@ -8,6 +8,10 @@
 
 #include "net.h"
 
+enum conn_life { LIFE_CONNECTING, LIFE_OPEN, LIFE_CLOSED };
+enum conn_input { INPUT_READING, INPUT_PAUSED, INPUT_ENDED };
+enum conn_output { OUTPUT_WRITING, OUTPUT_ENDING, OUTPUT_FIN_SENT };
+
 struct conn {
     struct loop *loop;
     const struct conn_handlers *on;
@@ -15,39 +19,48 @@ struct conn {
     struct server *server; /* NULL: conn_connect made it */
     struct conn *next; /* of the same server */
     struct conn **link; /* what points to this one in that list */
-    struct addrinfo *addrs; /* while it connects: all, and those left */
-    struct addrinfo *addrs_left;
-    char *out; /* waits to be sent: out[out_start] up to out[out_end - 1] */
-    size_t out_start;
-    size_t out_end;
+    struct queue *out; /* to be sent; NULL: nothing is */
     int64_t last_active;
-    int64_t timer;
-    struct loop_task close_task;
+    struct loop_timer timer; /* idle or, after conn_close, grace */
+    struct loop_task update; /* deferred when something has changed */
     int timeout_ms;
+    int unsent; /* by the kernel, when the timer last looked */
     int error; /* for on_close */
     int fd;
-    int events; /* as told to the loop */
-    bool connecting;
-    bool paused;
+    enum conn_life life : 8;
+    enum conn_input input : 8;
+    enum conn_output output : 8;
+    bool closing; /* conn_close was called: input is discarded */
     bool wants_drain;
-    bool ended; /* conn_end was called */
-    bool fin_sent; /* and everything has been sent */
-    bool eof; /* the peer has ended */
-    bool discards; /* conn_close was called */
-    bool closed;
-    bool in_event; /* conn_settle waits for its end */
-    bool unsettled;
 };
 
-/* On fd, which is non-blocking; -1: connects first. NULL: ENOMEM. */
-struct conn *conn_new(struct loop *loop, int fd,
-                      const struct conn_handlers *on, void *arg);
+/* Sets up c, which is zeroed, on a non-blocking fd. */
+void conn_init(struct conn *c, struct loop *loop, int fd,
+               const struct conn_handlers *on, void *arg);
 
-/* After anything has changed: sends FIN when it is due, closes when both ends
-   have ended, and tells the loop what c waits for now. */
-void conn_settle(struct conn *c);
+/* Something has changed: what follows from it is done at the end of this
+   iteration, once. */
+void conn_changed(struct conn *c);
 
-/* c, which has closed, leaves its server. */
+/* Closes fd, if there is one. */
+void conn_drop_fd(struct conn *c);
+
+/* Closes c now; on_close gets error at the end of this iteration. */
+void conn_fail(struct conn *c, int error);
+
+/* For loop_free: closes c with ECANCELED, calls on_close and frees c. */
+void conn_cancel(void *c);
+
+/* Takes c, which is about to be freed, off its server's list. */
 void server_forget(struct conn *c);
+
+/* c, which conn_connect made, is writable: connect(2) is done. */
+void client_on_writable(void *c);
+
+/* c stops connecting, for good or ill: frees what only that needed. */
+void client_stop(struct conn *c);
+
+/* c, which conn_connect made, is about to be freed. */
+void client_forget(struct conn *c);
 
 #endif

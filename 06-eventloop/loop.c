@@ -20,43 +20,44 @@
 #define LONGEST_MS (INT64_MAX / 4) /* 70 million years: no overflow */
 
 struct watcher {
-    loop_fd_cb *cb;
+    loop_cb *on_readable;
+    loop_cb *on_writable;
     void *arg;
-    uint32_t generation; /* counts the times that this fd was unwatched */
-    int events;
+    uint64_t generation; /* the loop's, when this fd began to be watched */
 };
 
 struct signal_watcher {
-    loop_signal_cb *cb;
+    loop_cb *cb;
     void *arg;
     struct sigaction former;
 };
 
 struct loop {
-    struct poller *poller;
+    struct poller *poller; /* NULL inside loop_free: nothing new starts */
     int64_t now;
     bool running;
     bool stopped;
 
     struct watcher *watchers; /* the index is the fd */
     int watchers_size;
-    int n_watched; /* those with events */
-    struct poller_event events[MAX_EVENTS];
+    int n_watched; /* those with a callback */
+    uint64_t generation; /* counts the waits */
 
-    struct timers timers;
+    struct loop_timer *timers;
+    uint64_t n_timers_started;
 
     struct signal_watcher signals[MAX_SIGNAL + 1];
     int signal_pipe[2]; /* made for the first signal, else -1 */
-    bool signal_seen;
 
     struct loop_task *tasks;
     struct loop_task **tasks_end;
+    struct loop_owned *owned;
 };
 
-/* For the signal handler: the loop's pipe plus 1, and what has come in. */
+/* For the signal handler: the end of the loop's pipe that it writes to, plus
+   1, and which signals have come in. */
 static volatile sig_atomic_t signal_owner[MAX_SIGNAL + 1];
 static volatile sig_atomic_t signal_pending[MAX_SIGNAL + 1];
-static volatile sig_atomic_t signal_came; /* should its byte not be written */
 
 static int64_t clock_ms(void)
 {
@@ -83,19 +84,27 @@ struct loop *loop_new(void)
     return loop;
 }
 
+/* The poller goes first: a forked child shares the kernel's epoll instance
+   with its parent, whose interest it must not change. */
 void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
+    poller_free(loop->poller);
+    loop->poller = NULL;
     for (int signo = 1; signo <= MAX_SIGNAL; signo++)
         loop_signal(loop, signo, NULL, NULL);
+    while (loop->timers != NULL)
+        loop_timer_stop(loop, loop->timers);
+    for (; loop->tasks != NULL; loop->tasks = loop->tasks->next)
+        loop->tasks->waiting = false;
+    while (loop->owned != NULL)
+        loop->owned->cb(loop->owned->arg);
     if (loop->signal_pipe[0] != -1) {
         close(loop->signal_pipe[0]);
         close(loop->signal_pipe[1]);
     }
-    poller_free(loop->poller);
     free(loop->watchers);
-    timers_free(&loop->timers);
     free(loop);
 }
 
@@ -106,7 +115,28 @@ int64_t loop_now(const struct loop *loop)
 
 void loop_stop(struct loop *loop)
 {
-    loop->stopped = true;
+    loop->stopped = loop->running;
+}
+
+int loop_own(struct loop *loop, struct loop_owned *owned)
+{
+    if (loop->poller == NULL) {
+        errno = ECANCELED;
+        return -1;
+    }
+    owned->next = loop->owned;
+    owned->link = &loop->owned;
+    if (owned->next != NULL)
+        owned->next->link = &owned->next;
+    loop->owned = owned;
+    return 0;
+}
+
+void loop_disown(struct loop_owned *owned)
+{
+    *owned->link = owned->next;
+    if (owned->next != NULL)
+        owned->next->link = owned->link;
 }
 
 /* Descriptors */
@@ -125,33 +155,40 @@ static int watchers_grow(struct loop *loop, int fd)
     return 0;
 }
 
-int loop_watch(struct loop *loop, int fd, int events, loop_fd_cb *cb,
-               void *arg)
+static int events_of(loop_cb *on_readable, loop_cb *on_writable)
 {
-    if (fd < 0) {
-        errno = EBADF;
+    return (on_readable != NULL ? POLLER_READ : 0) |
+           (on_writable != NULL ? POLLER_WRITE : 0);
+}
+
+int loop_watch(struct loop *loop, int fd, loop_cb *on_readable,
+               loop_cb *on_writable, void *arg)
+{
+    if (loop->poller == NULL || fd < 0) {
+        errno = fd < 0 ? EBADF : ECANCELED;
         return -1;
     }
     if (fd >= loop->watchers_size && watchers_grow(loop, fd) == -1)
         return -1;
     struct watcher *w = &loop->watchers[fd];
-    if (events != w->events &&
-        poller_set(loop->poller, fd, w->generation, w->events, events) == -1)
+    int old_events = events_of(w->on_readable, w->on_writable);
+    int events = events_of(on_readable, on_writable);
+    if (events != old_events &&
+        poller_set(loop->poller, fd, old_events, events) == -1)
         return -1;
-    loop->n_watched += (events != 0) - (w->events != 0);
-    w->events = events;
-    w->cb = cb;
+    if (old_events == 0)
+        w->generation = loop->generation;
+    loop->n_watched += (events != 0) - (old_events != 0);
+    w->on_readable = on_readable;
+    w->on_writable = on_writable;
     w->arg = arg;
     return 0;
 }
 
 void loop_unwatch(struct loop *loop, int fd)
 {
-    if (fd < 0 || fd >= loop->watchers_size)
-        return;
-    loop_watch(loop, fd, 0, NULL, NULL);
-    /* Events of this fd that wait in loop->events are stale from now on. */
-    loop->watchers[fd].generation++;
+    if (fd >= 0 && fd < loop->watchers_size)
+        loop_watch(loop, fd, NULL, NULL, NULL);
 }
 
 /* Timers */
@@ -163,42 +200,54 @@ static int64_t clamp_ms(int64_t ms)
     return ms < LONGEST_MS ? ms : LONGEST_MS;
 }
 
-int64_t loop_timer_start(struct loop *loop, int64_t after_ms,
-                         int64_t repeat_ms, loop_cb *cb, void *arg)
+void loop_timer_start(struct loop *loop, struct loop_timer *t,
+                      int64_t after_ms, int64_t repeat_ms)
 {
+    loop_timer_stop(loop, t);
+    if (loop->poller == NULL)
+        return;
     /* + 1: the clock has been rounded down, and a timer is never early. */
-    int64_t when = clock_ms() + 1 + clamp_ms(after_ms);
-
-    return timers_add(&loop->timers, when, clamp_ms(repeat_ms), cb, arg);
+    t->when = clock_ms() + 1 + clamp_ms(after_ms);
+    t->repeat_ms = clamp_ms(repeat_ms);
+    t->order = loop->n_timers_started++;
+    timers_add(&loop->timers, t);
 }
 
-void loop_timer_stop(struct loop *loop, int64_t id)
+void loop_timer_stop(struct loop *loop, struct loop_timer *t)
 {
-    timers_remove(&loop->timers, id);
+    if (t->link != NULL)
+        timers_remove(&loop->timers, t);
 }
 
 /* Signals */
 
-/* Wakes the loop through its pipe: there is no gap between check and wait. */
-static void on_signal(int signo)
+/* Wakes the loop through its pipe: a signal that comes between the loop's
+   check and its wait isn't missed. */
+static void note_signal(int signo)
 {
     int saved_errno = errno;
 
     signal_pending[signo] = 1;
-    signal_came = 1;
     if (write(signal_owner[signo] - 1, "", 1) == -1)
-        errno = saved_errno; /* it is full: then the loop wakes anyhow */
+        errno = saved_errno; /* the pipe is full, so the loop wakes anyway */
 }
 
-static void signal_pipe_ready(struct loop *loop, int fd, int events, void *arg)
+/* The pipe is readable. Empties it before looking for signals: one that comes
+   later writes another byte. */
+static void on_signal_pipe(void *arg)
 {
+    struct loop *loop = arg;
     char buf[64];
 
-    (void)events;
-    (void)arg;
-    while (read(fd, buf, sizeof(buf)) > 0)
+    while (read(loop->signal_pipe[0], buf, sizeof(buf)) > 0)
         continue;
-    loop->signal_seen = true;
+    for (int signo = 1; signo <= MAX_SIGNAL; signo++) {
+        struct signal_watcher *w = &loop->signals[signo];
+        if (w->cb == NULL || !signal_pending[signo])
+            continue;
+        signal_pending[signo] = 0;
+        w->cb(w->arg);
+    }
 }
 
 static int signal_pipe_open(struct loop *loop)
@@ -211,7 +260,7 @@ static int signal_pipe_open(struct loop *loop)
         fcntl(fds[1], F_SETFL, O_NONBLOCK) != -1 &&
         fcntl(fds[0], F_SETFD, FD_CLOEXEC) != -1 &&
         fcntl(fds[1], F_SETFD, FD_CLOEXEC) != -1 &&
-        loop_watch(loop, fds[0], LOOP_READ, signal_pipe_ready, NULL) == 0)
+        loop_watch(loop, fds[0], on_signal_pipe, NULL, loop) == 0)
         return 0;
     int saved_errno = errno;
     close(fds[0]);
@@ -221,11 +270,33 @@ static int signal_pipe_open(struct loop *loop)
     return -1;
 }
 
-int loop_signal(struct loop *loop, int signo, loop_signal_cb *cb, void *arg)
+/* Installs the handler for a signal that this loop doesn't have yet. */
+static int signal_take(struct loop *loop, int signo)
 {
-    struct sigaction action = {.sa_handler = on_signal,
+    struct sigaction action = {.sa_handler = note_signal,
                                .sa_flags = SA_RESTART};
+    sigset_t set;
 
+    if (loop->poller == NULL || signal_owner[signo] != 0) {
+        errno = loop->poller == NULL ? ECANCELED : EBUSY;
+        return -1;
+    }
+    if (loop->signal_pipe[0] == -1 && signal_pipe_open(loop) == -1)
+        return -1;
+    signal_pending[signo] = 0;
+    signal_owner[signo] = loop->signal_pipe[1] + 1;
+    if (sigaction(signo, &action, &loop->signals[signo].former) == -1) {
+        signal_owner[signo] = 0;
+        return -1;
+    }
+    sigemptyset(&set);
+    sigaddset(&set, signo);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    return 0;
+}
+
+int loop_signal(struct loop *loop, int signo, loop_cb *cb, void *arg)
+{
     if (signo < 1 || signo > MAX_SIGNAL) {
         errno = EINVAL;
         return -1;
@@ -235,29 +306,19 @@ int loop_signal(struct loop *loop, int signo, loop_signal_cb *cb, void *arg)
         sigaction(signo, &w->former, NULL);
         signal_owner[signo] = 0;
     } else if (cb != NULL && w->cb == NULL) {
-        if (signal_owner[signo] != 0) {
-            errno = EBUSY;
+        if (signal_take(loop, signo) == -1)
             return -1;
-        }
-        if (loop->signal_pipe[0] == -1 && signal_pipe_open(loop) == -1)
-            return -1;
-        signal_pending[signo] = 0;
-        signal_owner[signo] = loop->signal_pipe[1] + 1;
-        if (sigaction(signo, &action, &w->former) == -1) {
-            signal_owner[signo] = 0;
-            return -1;
-        }
     }
     w->cb = cb;
     w->arg = arg;
     return 0;
 }
 
-/* Deferred calls */
+/* Deferred tasks */
 
 void loop_defer(struct loop *loop, struct loop_task *task)
 {
-    if (task->waiting)
+    if (task->waiting || loop->poller == NULL)
         return;
     task->waiting = true;
     task->next = NULL;
@@ -271,66 +332,63 @@ static bool loop_alive(const struct loop *loop)
 {
     int own = loop->signal_pipe[0] != -1;
 
-    return loop->n_watched > own || loop->timers.n > 0 || loop->tasks != NULL;
+    return loop->n_watched > own || loop->timers != NULL ||
+           loop->tasks != NULL;
 }
 
-/* Those that they start are later than now, so this comes to an end. */
+/* Timers that a callback starts are due later than now, so this ends. */
 static void run_timers(struct loop *loop)
 {
-    loop_cb *cb;
-    void *arg;
+    struct loop_timer *t;
 
-    while (timers_take(&loop->timers, loop->now, &cb, &arg))
-        cb(loop, arg);
+    while ((t = loop->timers) != NULL && t->when <= loop->now) {
+        timers_remove(&loop->timers, t);
+        if (t->repeat_ms > 0) {
+            t->when += t->repeat_ms;
+            if (t->when <= loop->now)
+                t->when = loop->now + t->repeat_ms;
+            timers_add(&loop->timers, t);
+        }
+        t->cb(t->arg);
+    }
 }
 
-/* How long the poller may wait: -1 without limit. */
+/* Returns how long the poller may wait, or -1: without a limit. */
 static int wait_ms(const struct loop *loop)
 {
     if (loop->stopped || loop->tasks != NULL || !loop_alive(loop))
         return 0;
-    if (loop->timers.n == 0)
+    if (loop->timers == NULL)
         return -1;
-    int64_t ms = timers_next(&loop->timers) - clock_ms();
+    int64_t ms = loop->timers->when - clock_ms();
 
     if (ms < 0)
         return 0;
     return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
-static int wait_for_events(struct loop *loop)
+static int wait_for_events(struct loop *loop, struct poller_event *events)
 {
-    int n = poller_wait(loop->poller, loop->events, MAX_EVENTS, wait_ms(loop));
+    int n = poller_wait(loop->poller, events, MAX_EVENTS, wait_ms(loop));
 
     loop->now = clock_ms();
+    loop->generation++;
     return n;
 }
 
-static void run_io(struct loop *loop, int n)
+/* A watcher that is as young as this generation began after the wait: then the
+   event is stale, it belongs to a descriptor that had this number before. */
+static void run_io(struct loop *loop, const struct poller_event *events, int n)
 {
-    for (int i = 0; i < n; i++) {
-        const struct poller_event *e = &loop->events[i];
+    for (const struct poller_event *e = events; e < events + n; e++) {
         const struct watcher *w = &loop->watchers[e->fd];
-        int events = e->events & w->events;
-
-        /* A callback before may have unwatched it, even closed its fd. */
-        if (events != 0 && e->generation == w->generation)
-            w->cb(loop, e->fd, events, w->arg);
-    }
-}
-
-static void run_signals(struct loop *loop)
-{
-    if (!loop->signal_seen && !signal_came)
-        return;
-    loop->signal_seen = false;
-    signal_came = 0;
-    for (int signo = 1; signo <= MAX_SIGNAL; signo++) {
-        struct signal_watcher *w = &loop->signals[signo];
-        if (w->cb == NULL || !signal_pending[signo])
-            continue;
-        signal_pending[signo] = 0;
-        w->cb(loop, signo, w->arg);
+        if (e->events & POLLER_READ && w->on_readable != NULL &&
+            w->generation != loop->generation)
+            w->on_readable(w->arg);
+        w = &loop->watchers[e->fd]; /* that call may have moved them */
+        if (e->events & POLLER_WRITE && w->on_writable != NULL &&
+            w->generation != loop->generation)
+            w->on_writable(w->arg);
     }
 }
 
@@ -338,37 +396,39 @@ static void run_deferred(struct loop *loop)
 {
     struct loop_task *task = loop->tasks;
 
-    /* What these defer goes into a new list. */
+    /* Tasks that these defer go into a new list. */
     loop->tasks = NULL;
     loop->tasks_end = &loop->tasks;
     while (task != NULL) {
         struct loop_task *next = task->next;
 
         task->waiting = false;
-        task->cb(loop, task->arg);
+        task->cb(task->arg);
         task = next;
     }
 }
 
 int loop_run(struct loop *loop)
 {
+    struct poller_event events[MAX_EVENTS];
+    int n = 0;
+
     if (loop->running) {
         errno = EBUSY;
         return -1;
     }
     loop->running = true;
-    loop->stopped = false;
     loop->now = clock_ms();
-    int n_events = 0;
     while (!loop->stopped && loop_alive(loop)) {
         run_timers(loop);
-        n_events = wait_for_events(loop);
-        if (n_events == -1)
+        n = wait_for_events(loop, events);
+        if (n == -1)
             break;
-        run_io(loop, n_events);
-        run_signals(loop);
+        run_io(loop, events, n);
         run_deferred(loop);
     }
     loop->running = false;
-    return n_events == -1 ? -1 : 0;
+    if (n != -1)
+        loop->stopped = false; /* else the next run still has to stop */
+    return n == -1 ? -1 : 0;
 }

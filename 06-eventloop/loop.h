@@ -1,17 +1,18 @@
 /*
- * loop.h -- an event loop: it waits, and calls back what is ready
+ * loop.h -- an event loop: waits until something is ready, then calls back
  *
- * A program hands its callbacks to a loop and then calls loop_run. Every
- * callback runs inside loop_run, one after the other, and must not wait for
- * anything itself: while it runs, everybody else waits.
+ * A program hands its callbacks to a loop and calls loop_run. Every callback
+ * runs inside loop_run, one after the other, and must not block: while it
+ * runs, everything else waits. Each iteration has four phases: timers that
+ * are due, the wait, I/O, deferred tasks.
  *
- * One loop belongs to one thread. After fork, the child makes a loop of its
- * own; with the one that it inherits it may only call loop_free.
+ * A loop belongs to one thread. After fork, the child makes a loop of its
+ * own; on the one that it inherits it may call only loop_free.
  *
- * Functions that return int or a pointer return -1 or NULL on failure and
- * set errno; then nothing has changed that a callback could see. Nothing here
- * prints or exits. Any function but loop_run and loop_free may be called from
- * any callback.
+ * Functions that return an int or a pointer return -1 or NULL on failure and
+ * set errno; then nothing has changed that a callback could notice. Nothing
+ * here prints or exits. Any callback may call any function except loop_run
+ * and loop_free.
  */
 #ifndef LOOP_H
 #define LOOP_H
@@ -21,102 +22,140 @@
 
 struct loop;
 
-typedef void loop_cb(struct loop *loop, void *arg);
-typedef void loop_fd_cb(struct loop *loop, int fd, int events, void *arg);
-typedef void loop_signal_cb(struct loop *loop, int signo, void *arg);
+/* Every callback has this type. arg is the pointer that was given with it. */
+typedef void loop_cb(void *arg);
 
-/* NULL: no memory (ENOMEM) or no descriptor (EMFILE, ENFILE). */
+/* Returns NULL with ENOMEM, EMFILE or ENFILE. */
 struct loop *loop_new(void);
 
 /*
- * Frees the loop; nothing is called back any more. Descriptors that were
- * watched stay open, they are the caller's. Signals get the disposition that
- * they had before loop_signal. NULL is allowed.
+ * Frees the loop and everything that it owns (see loop_own). Watched
+ * descriptors stay open, and timers and tasks are forgotten: all of these are
+ * the caller's. Signals get back the disposition that they had before
+ * loop_signal. Owned objects may call back while this runs, but nothing new
+ * starts: loop_watch, loop_signal and loop_own fail with ECANCELED, loop_defer
+ * and loop_timer_start do nothing. loop_free(NULL) does nothing.
  */
 void loop_free(struct loop *loop);
 
 /*
- * Runs until nothing is left that could call back (no watched descriptor, no
- * timer, no deferred task; signals do not count) or until loop_stop. It can
- * be run again. Returns 0, or -1: EBUSY from inside a callback, or what
- * epoll_wait(2) or poll(2) says.
+ * Runs until nothing is left to wait for (no watched descriptor, no timer, no
+ * deferred task; signals don't count) or until loop_stop. Returns 0, or -1:
+ * EBUSY from inside a callback, or the error of epoll_wait(2) or poll(2), of
+ * which ENOMEM and EAGAIN are transient. Either way the loop is intact and
+ * may be run again; nothing is lost.
  */
 int loop_run(struct loop *loop);
 
-/* Ends loop_run after the present iteration. When none runs: no effect. */
+/* Makes loop_run return after the present iteration. Everything stays open,
+   and loop_run may continue later. No effect when the loop isn't running. */
 void loop_stop(struct loop *loop);
 
 /*
- * Milliseconds on the monotonic clock, which nobody sets (clock_gettime(2)).
- * Read once in each iteration, after the wait, so it costs nothing to ask.
+ * Returns milliseconds on the monotonic clock, which nobody can set
+ * (clock_gettime(2)). The loop reads the clock once in each iteration, after
+ * the wait, so asking costs nothing.
  */
 int64_t loop_now(const struct loop *loop);
 
 /* Descriptors: poll(2), epoll(7) */
 
-enum {
-    LOOP_READ = 1, /* read or accept will not block: data, EOF or an error */
-    LOOP_WRITE = 2 /* write will not block; connect is done; or an error */
-};
-
 /*
- * Calls cb with the events that are ready, in each iteration in which some
- * are (level-triggered). For an fd that is watched already, replaces events,
- * cb and arg. Events 0 watches nothing: not even errors are reported then.
- * Errors and hang-ups count as all the events asked for: the next read or
- * write says what is wrong. A regular file is always ready.
+ * Calls on_readable(arg) in each iteration in which fd is readable (data, EOF,
+ * a connection to accept), and on_writable(arg) likewise (room to write, or
+ * connect is done): level-triggered. NULL means no interest in that direction;
+ * with both NULL, nothing is watched, not even errors. An error or a hang-up
+ * calls every callback that is set: the next read or write says what is wrong.
+ * If both are due, on_readable comes first. For an fd that is watched already,
+ * this replaces callbacks and arg. Regular files are always ready.
  * Unwatch an fd *before* you close it.
  */
-int loop_watch(struct loop *loop, int fd, int events, loop_fd_cb *cb,
-               void *arg);
+int loop_watch(struct loop *loop, int fd, loop_cb *on_readable,
+               loop_cb *on_writable, void *arg);
 
-/* From now on cb is not called, not even for an event that has been seen. */
+/* From now on nothing is called for fd, not even for an event that has been
+   seen. No effect on an fd that isn't watched. */
 void loop_unwatch(struct loop *loop, int fd);
 
 /* Timers */
 
-/*
- * Calls cb after after_ms, never earlier; then, if repeat_ms is not 0, every
- * repeat_ms. Beats that were missed are skipped. Timers run in the order of
- * their time, at the same time in the order in which they were started, and
- * one that is started by a timer's callback not before the next iteration.
- * Negative times count as 0. Returns an id above 0, which is not used again
- * (2^39 of them last 17 years at a thousand a second), or -1: ENOMEM.
- */
-int64_t loop_timer_start(struct loop *loop, int64_t after_ms,
-                         int64_t repeat_ms, loop_cb *cb, void *arg);
+/* The caller's memory, so starting a timer can't fail. Zero it, then set cb
+   and arg. It must stay in place while the timer runs. */
+struct loop_timer {
+    loop_cb *cb;
+    void *arg;
+    /* The rest is the loop's. */
+    int64_t when;
+    int64_t repeat_ms;
+    uint64_t order; /* in which timers were started */
+    struct loop_timer *child; /* see timers.c */
+    struct loop_timer *next;
+    struct loop_timer **link; /* NULL: it isn't running */
+};
 
-/* Takes O(log n). An id that has run, was stopped or never was: no effect. */
-void loop_timer_stop(struct loop *loop, int64_t id);
+/*
+ * Calls t->cb after after_ms, never earlier; then, if repeat_ms isn't 0, every
+ * repeat_ms. Missed beats are skipped. Timers run in the order of their time;
+ * at the same time, in the order in which they were started. A timer that is
+ * started by a timer's callback doesn't run before the next iteration.
+ * Starting a running timer restarts it. Negative times count as 0. Once cb of
+ * a timer that doesn't repeat is called, the loop doesn't touch the timer any
+ * more, so cb may free it. Takes O(log n), amortized.
+ */
+void loop_timer_start(struct loop *loop, struct loop_timer *t,
+                      int64_t after_ms, int64_t repeat_ms);
+
+/* No effect on a timer that isn't running. */
+void loop_timer_stop(struct loop *loop, struct loop_timer *t);
 
 /* Signals: sigaction(2), signal(7) */
 
 /*
- * Calls cb from the loop, not from a signal handler, so cb may do anything.
- * Several signals of one kind may become one call. A signal belongs to one
- * loop of the process at a time. cb NULL gives the signal its former
- * disposition back. -1: EINVAL for a signo that cannot be caught or is
- * above 64, EBUSY if another loop has it, ENOMEM, EMFILE, ENFILE.
+ * Calls cb(arg) from the loop, not from a signal handler, so cb may do
+ * anything. Several signals of one kind may become one call. Unblocks the
+ * signal, because the process may have inherited a mask that blocks it. A
+ * signal belongs to one loop of the process at a time. A NULL cb gives the
+ * signal its former disposition back. Returns 0, or -1: EINVAL for a signo
+ * that can't be caught or is above 64, EBUSY if another loop has it, ENOMEM,
+ * EMFILE, ENFILE.
  */
-int loop_signal(struct loop *loop, int signo, loop_signal_cb *cb, void *arg);
+int loop_signal(struct loop *loop, int signo, loop_cb *cb, void *arg);
 
-/* Deferred calls */
+/* Deferred tasks */
 
-/* The caller's memory, so that deferring cannot fail. Set cb and arg. */
+/* The caller's memory, so deferring can't fail. Zero it, then set cb and
+   arg. */
 struct loop_task {
     loop_cb *cb;
     void *arg;
-    struct loop_task *next; /* the loop's */
-    bool waiting; /* the loop's; start with false */
+    /* The rest is the loop's. */
+    struct loop_task *next;
+    bool waiting;
 };
 
 /*
- * Calls task->cb at the end of this iteration, after all else, in the order
- * of the loop_defer calls. A task deferred by a task runs in the next
- * iteration, before which the loop does not wait. The loop does not touch the
- * task any more once cb is called, so cb may free it. Deferring a task that
- * waits already: no effect.
+ * Calls task->cb at the end of this iteration, after everything else, in the
+ * order of the loop_defer calls. A task deferred by a task runs in the next
+ * iteration, before which the loop doesn't wait. Once cb is called, the loop
+ * doesn't touch the task any more, so cb may free it. No effect on a task that
+ * is already deferred.
  */
 void loop_defer(struct loop *loop, struct loop_task *task);
+
+/* What ends with the loop */
+
+/* The caller's memory. Set cb and arg. */
+struct loop_owned {
+    loop_cb *cb;
+    void *arg;
+    /* The rest is the loop's. */
+    struct loop_owned *next;
+    struct loop_owned **link;
+};
+
+/* From now on the loop owns an object: loop_free calls cb, which destroys it
+   and calls loop_disown. Returns 0, or -1 inside loop_free (ECANCELED). */
+int loop_own(struct loop *loop, struct loop_owned *owned);
+void loop_disown(struct loop_owned *owned);
 
 #endif

@@ -9,45 +9,57 @@
 #include "conn.h"
 #include "sock.h"
 
-#define ACCEPTS_PER_TURN 16
-#define ACCEPT_PAUSE_MS 100
+#define MAX_ACCEPTS 16 /* in an iteration */
+#define PAUSE_MS 100 /* when accept fails */
 
 struct server {
-    struct loop *loop;
+    struct loop *loop; /* NULL: not started */
     const struct conn_handlers *on;
     void *arg;
+    server_error_cb *report;
     struct conn *conns;
-    struct loop_task free_task;
-    int64_t pause_timer; /* above 0: does not accept until then */
-    int fd;
+    struct loop_owned owned;
+    struct loop_timer pause;
+    bool paused; /* doesn't accept until the timer or a close ends this */
+    int fd; /* -1: closed */
     pid_t opener;
-    bool closed;
+    struct stat file; /* of a Unix-domain socket */
 };
 
-struct server *server_listen(const char *host, const char *port,
-                             const struct conn_handlers *on, void *arg)
+/* Listens, and remembers which file that has made. */
+static int server_open(struct server *s, const char *host, const char *port,
+                       const char **failed)
 {
-    struct addrinfo *list = sock_resolve(host, port);
-    struct server *s = NULL;
-    int fd = -1;
+    struct addrinfo *list = sock_resolve(host, port, true);
 
-    if (list != NULL)
-        s = calloc(1, sizeof(*s));
-    if (s != NULL)
-        fd = sock_listen(list);
-    if (fd == -1) {
-        int saved_errno = errno;
-        sock_free_addrs(list);
-        free(s);
-        errno = saved_errno;
-        return NULL;
-    }
+    *failed = host;
+    if (list == NULL)
+        return -1;
+    s->fd = sock_listen(list, failed);
+    int saved_errno = errno;
     sock_free_addrs(list);
-    s->on = on;
-    s->arg = arg;
-    s->fd = fd;
+    errno = saved_errno;
+    if (s->fd == -1)
+        return -1;
+    sock_file(s->fd, &s->file);
     s->opener = getpid();
-    return s;
+    return 0;
+}
+
+struct server *server_listen(const char *host, const char *port,
+                             const char **failed)
+{
+    const char *what = "malloc";
+    struct server *s = calloc(1, sizeof(*s));
+
+    if (s != NULL && server_open(s, host, port, &what) == 0)
+        return s;
+    int saved_errno = errno;
+    free(s);
+    errno = saved_errno;
+    if (failed != NULL)
+        *failed = what;
+    return NULL;
 }
 
 int server_port(const struct server *s)
@@ -55,75 +67,76 @@ int server_port(const struct server *s)
     return sock_port(s->fd);
 }
 
-static void server_resume(struct loop *loop, void *arg);
-
-/* Out of descriptors or the like: the listening socket stays ready, so do not
-   look at it for a while. */
-static void server_pause(struct server *s, int error)
+void server_on_error(struct server *s, server_error_cb *report)
 {
-    int64_t timer =
-        loop_timer_start(s->loop, ACCEPT_PAUSE_MS, 0, server_resume, s);
-
-    if (timer > 0) {
-        s->pause_timer = timer;
-        loop_unwatch(s->loop, s->fd);
-    }
-    if (s->on->on_accept_error != NULL)
-        s->on->on_accept_error(error, s->arg);
+    s->report = report;
 }
 
-static void server_add(struct server *s, struct conn *c)
+/* Out of descriptors or the like: the listening socket stays readable, so stop
+   watching it for a while. */
+static void server_pause(struct server *s, int error)
 {
+    s->paused = true;
+    loop_unwatch(s->loop, s->fd);
+    loop_timer_start(s->loop, &s->pause, PAUSE_MS, 0);
+    if (s->report != NULL)
+        s->report("accept", net_strerror(error));
+}
+
+/* Accepts a connection. Returns false if there is none, or an error. */
+static bool server_accept(struct server *s)
+{
+    int fd = sock_accept(s->fd);
+
+    if (fd == -1) {
+        /* ECONNABORTED: that one's peer has gone already; next, please. */
+        if (errno == ECONNABORTED)
+            return true;
+        if (!sock_would_block(errno))
+            server_pause(s, errno);
+        return false;
+    }
+    struct conn *c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        close(fd);
+        server_pause(s, ENOMEM);
+        return false;
+    }
+    conn_init(c, s->loop, fd, s->on, s->arg);
+    c->life = LIFE_OPEN;
     c->server = s;
     c->next = s->conns;
     c->link = &s->conns;
     if (c->next != NULL)
         c->next->link = &c->next;
     s->conns = c;
+    conn_changed(c);
+    if (c->on->on_connect != NULL)
+        c->on->on_connect(c);
+    return true;
 }
 
-static void server_ready(struct loop *loop, int fd, int events, void *arg)
+static void server_on_readable(void *arg)
 {
     struct server *s = arg;
 
-    (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TURN && !s->closed; i++) {
-        int conn_fd = sock_accept(fd);
-        if (conn_fd == -1) {
-            if (!sock_is_passing(errno) && errno != ECONNABORTED)
-                server_pause(s, errno);
+    for (int i = 0; i < MAX_ACCEPTS && s->fd != -1; i++) {
+        if (!server_accept(s))
             return;
-        }
-        struct conn *c = conn_new(loop, conn_fd, s->on, s->arg);
-        if (c == NULL) {
-            close(conn_fd);
-            server_pause(s, ENOMEM);
-            return;
-        }
-        server_add(s, c);
-        conn_settle(c);
-        if (s->on->on_connect != NULL)
-            s->on->on_connect(c, c->arg);
     }
 }
 
-int server_start(struct server *s, struct loop *loop)
-{
-    s->loop = loop;
-    return loop_watch(loop, s->fd, LOOP_READ, server_ready, s);
-}
-
-static void server_resume(struct loop *loop, void *arg)
+static void server_resume(void *arg)
 {
     struct server *s = arg;
 
-    loop_timer_stop(loop, s->pause_timer);
-    s->pause_timer = 0;
-    if (server_start(s, loop) == -1)
+    loop_timer_stop(s->loop, &s->pause);
+    s->paused = false;
+    if (loop_watch(s->loop, s->fd, server_on_readable, NULL, s) == -1)
         server_pause(s, errno);
 }
 
-/* If it had no descriptor left, it has one now and can accept again. */
+/* If there was no descriptor left, there is one now. */
 void server_forget(struct conn *c)
 {
     struct server *s = c->server;
@@ -131,35 +144,57 @@ void server_forget(struct conn *c)
     *c->link = c->next;
     if (c->next != NULL)
         c->next->link = c->link;
-    if (s->closed && s->conns == NULL)
-        free(s);
-    else if (s->pause_timer > 0)
-        server_resume(s->loop, s);
+    if (s->paused)
+        server_resume(s);
 }
 
-static void server_free(struct loop *loop, void *arg)
+/* For loop_free. */
+static void server_cancel(void *arg)
 {
-    (void)loop;
-    free(arg);
+    struct server *s = arg;
+
+    server_close(s, 0);
+    while (s->conns != NULL)
+        conn_cancel(s->conns);
+    loop_disown(&s->owned);
+    free(s);
+}
+
+int server_start(struct server *s, struct loop *loop,
+                 const struct conn_handlers *on, void *arg)
+{
+    if (s->loop != NULL) {
+        errno = EBUSY;
+        return -1;
+    }
+    if (loop_watch(loop, s->fd, server_on_readable, NULL, s) == -1)
+        return -1;
+    s->owned.cb = server_cancel;
+    s->owned.arg = s;
+    loop_own(loop, &s->owned); /* can't fail: loop_watch would have */
+    s->pause.cb = server_resume;
+    s->pause.arg = s;
+    s->loop = loop;
+    s->on = on;
+    s->arg = arg;
+    return 0;
 }
 
 void server_close(struct server *s, int grace_ms)
 {
-    s->closed = true;
+    if (s->fd == -1)
+        return;
     if (s->loop != NULL) {
-        loop_timer_stop(s->loop, s->pause_timer);
+        loop_timer_stop(s->loop, &s->pause);
         loop_unwatch(s->loop, s->fd);
     }
-    s->pause_timer = 0;
+    s->paused = false;
     if (s->opener == getpid())
-        sock_unlink(s->fd);
+        sock_unlink(s->fd, &s->file);
     close(s->fd);
+    s->fd = -1;
     for (struct conn *c = s->conns; c != NULL; c = c->next)
         conn_close(c, grace_ms);
-    s->free_task.cb = server_free;
-    s->free_task.arg = s;
     if (s->loop == NULL)
         free(s);
-    else if (s->conns == NULL)
-        loop_defer(s->loop, &s->free_task);
 }

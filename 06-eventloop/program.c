@@ -1,13 +1,15 @@
 /*
- * program.c -- options, descriptors, complaints: see program.h
+ * program.c -- options, descriptors, logging: see program.h
  */
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +17,8 @@
 #include "program.h"
 
 #define MAX_WORKERS 1024
+#define LOG_SLOTS 64
+#define RETRY_MS 100
 
 static void usage_error(const char *usage)
 {
@@ -22,7 +26,7 @@ static void usage_error(const char *usage)
     exit(2);
 }
 
-/* Returns text as a number from min to max; anything else ends it all. */
+/* Returns text as a number from min to max; exits if it isn't one. */
 static long number(const char *text, long min, long max, const char *usage)
 {
     char *end;
@@ -68,11 +72,14 @@ struct options program_options(int argc, char *argv[], const char *allowed,
 void program_prepare(void)
 {
     struct rlimit limit;
+    sigset_t none;
 
-    /* Writing to a peer that is gone must fail, not end the program. */
+    /* Writing to a peer that is gone must fail, not kill the program. */
     signal(SIGPIPE, SIG_IGN);
-    /* Closed ones would be given to sockets, and what is meant for stderr to
-       a peer. Opened the wrong way round, they fail when they are used. */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A socket would get the number of a closed one, and then stdio would
+       write to a peer. Opened the wrong way round, these fail when used. */
     for (int fd = 0; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) == -1)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
@@ -86,13 +93,45 @@ void program_prepare(void)
     }
 }
 
-void program_report(const char *what, const char *why)
+/* Returns true if these words may be logged now. Words that share a slot of
+   the table share its second, too. */
+static bool log_is_due(const char *what, const char *why)
 {
-    static time_t last;
-    time_t now = time(NULL);
+    static time_t last[LOG_SLOTS];
+    struct timespec now;
+    unsigned slot = 0;
+
+    for (const char *p = what; *p != '\0'; p++)
+        slot = slot * 31 + (unsigned char)*p;
+    for (const char *p = why; *p != '\0'; p++)
+        slot = slot * 31 + (unsigned char)*p;
+    slot %= LOG_SLOTS;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (last[slot] == now.tv_sec)
+        return false;
+    last[slot] = now.tv_sec;
+    return true;
+}
+
+void program_log(const char *what, const char *why)
+{
     struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-    if (now != last && poll(&err, 1, 0) == 1 && err.revents == POLLOUT)
+    if (log_is_due(what, why) && poll(&err, 1, 0) == 1 &&
+        err.revents == POLLOUT)
         fprintf(stderr, "%s: %s\n", what, why);
-    last = now;
+}
+
+void program_run(struct loop *loop)
+{
+    struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
+
+    while (loop_run(loop) == -1) {
+        if (errno != ENOMEM && errno != EAGAIN) {
+            perror("loop");
+            exit(1);
+        }
+        program_log("loop", strerror(errno));
+        nanosleep(&pause, NULL);
+    }
 }

@@ -4,32 +4,40 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include "loop.h"
+
 /* The command line: [-w WORKERS] [-t IDLE_SECONDS] [-h] [HOST [PORT]] */
 struct options {
     const char *host;
     const char *port;
-    int n_workers; /* -w: 0 if it is not there */
-    int idle_ms; /* -t, as milliseconds: 0 if it is not there */
+    int n_workers; /* -w: 0 if it isn't there */
+    int idle_ms; /* -t, as milliseconds: 0 if it isn't there */
 };
 
 /*
- * Reads the command line. allowed has the letters, as for getopt(3). Exits
- * with 2, after the reason and usage on stderr, if something is wrong with
- * it; with 0 and usage on stdout after -h.
+ * Reads the command line. allowed holds the letters, as for getopt(3). If
+ * something is wrong, prints the reason and usage on stderr and exits with 2;
+ * after -h, prints usage on stdout and exits with 0.
  */
 struct options program_options(int argc, char *argv[], const char *allowed,
                                const char *usage);
 
 /*
- * To be called before the first socket is made. Ignores SIGPIPE (signal(7)),
- * sees to it that no socket becomes descriptor 0, 1 or 2, and takes as many
- * descriptors as are allowed (getrlimit(2)).
+ * Call this before the first socket is made. Ignores SIGPIPE and unblocks all
+ * signals (signal(7)), makes sure that no socket becomes descriptor 0, 1 or 2,
+ * and raises the file descriptor limit as far as allowed (getrlimit(2)).
  */
 void program_prepare(void);
 
-/* Tells of trouble that the program survives, on stderr: at most once a
-   second in each process, and not at all while nobody reads that. Never
-   waits. */
-void program_report(const char *what, const char *why);
+/*
+ * Logs a non-fatal error on stderr as "what: why", at most once a second for
+ * each such line in each process. Never blocks: while nobody reads stderr, the
+ * line is dropped.
+ */
+void program_log(const char *what, const char *why);
+
+/* Runs the loop. If a wait fails for lack of memory, logs it, pauses briefly,
+   and carries on. Any other error ends the program with 1. */
+void program_run(struct loop *loop);
 
 #endif

@@ -3,8 +3,9 @@
  *
  * usage: server [-w WORKERS] [-t IDLE_SECONDS] [-h] [HOST [PORT]]
  *
- * The default is localhost 8000, one process, connections may be idle for
- * ever. A HOST with a '/' in it is the path of a Unix-domain socket.
+ * The default is localhost 8000, one process, and no limit on how long a
+ * connection may be idle. A HOST with a '/' in it is the path of a Unix-domain
+ * socket.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,12 +22,14 @@
 static const char usage[] =
     "usage: server [-w WORKERS] [-t IDLE_SECONDS] [-h] [HOST [PORT]]\n";
 
-static struct options options;
-static struct server *server;
-static struct workers *workers; /* the parent's */
-static int parent_fd; /* a worker's: EOF when it should end */
-static bool ending;
-static int exit_status;
+struct app {
+    struct options options;
+    struct loop *loop;
+    struct server *server; /* NULL in a parent that is stopping */
+    struct workers *workers; /* the parent's */
+    int stop_fd; /* a worker's: EOF when it should end; otherwise -1 */
+    int n_signals;
+};
 
 static void die(const char *what)
 {
@@ -36,135 +39,126 @@ static void die(const char *what)
 
 /* The echo: Node's handlers, one by one */
 
-static void on_connect(struct conn *c, void *arg)
+static void on_connect(struct conn *c)
 {
-    (void)arg;
-    if (conn_set_timeout(c, options.idle_ms) == -1)
-        conn_destroy(c);
+    const struct app *app = conn_arg(c);
+
+    conn_set_timeout(c, app->options.idle_ms);
 }
 
-static void on_data(struct conn *c, const char *data, size_t n, void *arg)
+static void on_data(struct conn *c, const char *data, size_t n)
 {
-    (void)arg;
     if (!conn_write(c, data, n))
         conn_pause(c);
 }
 
-static void on_drain(struct conn *c, void *arg)
+static void on_timeout(struct conn *c)
 {
-    (void)arg;
-    conn_resume(c);
-}
-
-static void on_end(struct conn *c, void *arg)
-{
-    (void)arg;
-    conn_end(c);
-}
-
-static void on_timeout(struct conn *c, void *arg)
-{
-    (void)arg;
     conn_close(c, GRACE_MS);
-}
-
-static void on_accept_error(int error, void *arg)
-{
-    (void)arg;
-    program_report("accept", net_strerror(error));
 }
 
 static const struct conn_handlers echo = {.on_connect = on_connect,
                                           .on_data = on_data,
-                                          .on_drain = on_drain,
-                                          .on_end = on_end,
-                                          .on_timeout = on_timeout,
-                                          .on_accept_error = on_accept_error};
+                                          .on_drain = conn_resume,
+                                          .on_end = conn_end,
+                                          .on_timeout = on_timeout};
 
-/* The orderly end: loop_run returns when the last connection is closed. */
-static void stop(struct loop *loop)
+static void announce(const struct app *app)
 {
-    server_close(server, GRACE_MS);
-    loop_unwatch(loop, parent_fd);
-    if (workers != NULL)
-        workers_stop(workers);
-    ending = true;
-}
-
-/* The first one asks for the orderly end, which a worker may have begun
-   before, as its parent got the signal too. The second one ends it now. */
-static void on_signal(struct loop *loop, int signo, void *arg)
-{
-    static bool again;
-
-    (void)signo;
-    (void)arg;
-    if (!ending) {
-        stop(loop);
-    } else if (workers != NULL) {
-        workers_stop(workers);
-        exit_status = 1;
-    } else if (again) {
-        exit(1);
-    }
-    again = true;
-}
-
-static void on_parent_gone(struct loop *loop, int fd, int events, void *arg)
-{
-    (void)fd;
-    (void)events;
-    (void)arg;
-    stop(loop);
-}
-
-static void announce(void)
-{
-    int port = server_port(server);
+    int port = server_port(app->server);
 
     if (port == -1)
         die("getsockname");
-    if (strchr(options.host, '/') != NULL)
-        printf("Server is listening on %s\n", options.host);
+    if (strchr(app->options.host, '/') != NULL)
+        printf("Server is listening on %s\n", app->options.host);
     else
-        printf("Server is listening on %s:%d\n", options.host, port);
+        printf("Server is listening on %s:%d\n", app->options.host, port);
     fflush(stdout);
 }
 
-/* What a worker does, which is given stop_fd, and the first process (-1). */
-static int run(int stop_fd, void *arg)
+static void open_loop(struct app *app, loop_cb *on_signal)
 {
-    struct loop *loop = loop_new();
-    bool is_parent = stop_fd == -1 && options.n_workers > 0;
+    app->loop = loop_new();
+    if (app->loop == NULL ||
+        loop_signal(app->loop, SIGINT, on_signal, app) == -1 ||
+        loop_signal(app->loop, SIGTERM, on_signal, app) == -1)
+        die("loop");
+}
 
-    (void)arg;
-    workers = NULL;
-    parent_fd = stop_fd;
-    if (loop == NULL || loop_signal(loop, SIGINT, on_signal, NULL) == -1 ||
-        loop_signal(loop, SIGTERM, on_signal, NULL) == -1)
-        die("loop");
+/* A process that serves: the only one, or a worker */
+
+/* A graceful shutdown: the loop ends when the last connection is closed. A
+   worker is told both by its parent and, at Ctrl-C, by a signal of its own. */
+static void stop_serving(void *arg)
+{
+    struct app *app = arg;
+
+    server_close(app->server, GRACE_MS);
+    loop_unwatch(app->loop, app->stop_fd);
+}
+
+static void on_serving_signal(void *arg)
+{
+    struct app *app = arg;
+
+    if (++app->n_signals > 1)
+        exit(1);
+    stop_serving(app);
+}
+
+static int serve(int stop_fd, void *arg)
+{
+    struct app *app = arg;
+
+    open_loop(app, on_serving_signal);
+    app->stop_fd = stop_fd;
     if (stop_fd != -1 &&
-        loop_watch(loop, stop_fd, LOOP_READ, on_parent_gone, NULL) == -1)
+        loop_watch(app->loop, stop_fd, stop_serving, NULL, app) == -1)
         die("loop");
-    if (is_parent)
-        workers =
-            workers_start(loop, options.n_workers, run, NULL, program_report);
-    if (is_parent ? workers == NULL : server_start(server, loop) == -1)
+    server_on_error(app->server, program_log);
+    if (server_start(app->server, app->loop, &echo, app) == -1)
         die("start");
     if (stop_fd == -1)
-        announce();
-    if (loop_run(loop) == -1)
-        die("loop");
-    loop_free(loop);
-    return exit_status;
+        announce(app);
+    program_run(app->loop);
+    loop_free(app->loop);
+    return 0;
+}
+
+/* The parent of the workers */
+
+static void on_parent_signal(void *arg)
+{
+    struct app *app = arg;
+
+    if (app->server != NULL)
+        server_close(app->server, 0);
+    app->server = NULL;
+    workers_stop(app->workers);
+}
+
+static int supervise(struct app *app)
+{
+    open_loop(app, on_parent_signal);
+    app->workers = workers_start(app->loop, app->options.n_workers, serve, app,
+                                 program_log);
+    if (app->workers == NULL)
+        die("start");
+    announce(app);
+    program_run(app->loop);
+    bool all_well = workers_free(app->workers);
+    loop_free(app->loop);
+    return all_well ? 0 : 1;
 }
 
 int main(int argc, char *argv[])
 {
-    options = program_options(argc, argv, "w:t:h", usage);
+    struct app app = {.options = program_options(argc, argv, "w:t:h", usage)};
+    const char *failed;
+
     program_prepare();
-    server = server_listen(options.host, options.port, &echo, NULL);
-    if (server == NULL)
-        die(options.host);
-    return run(-1, NULL);
+    app.server = server_listen(app.options.host, app.options.port, &failed);
+    if (app.server == NULL)
+        die(failed);
+    return app.options.n_workers > 0 ? supervise(&app) : serve(-1, &app);
 }

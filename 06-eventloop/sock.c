@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,7 +22,7 @@
 
 #define GAI_ERRORS 10000 /* errors from here on are getaddrinfo's */
 
-/* What bind and getsockname fill in or read, whatever the family. */
+/* What bind and getsockname read or fill in, whatever the family. */
 union address {
     struct sockaddr any;
     struct sockaddr_in in;
@@ -36,7 +38,7 @@ const char *net_strerror(int error)
     return gai_strerror(EAI_NONAME < 0 ? -error : error);
 }
 
-bool sock_is_passing(int error)
+bool sock_would_block(int error)
 {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
@@ -46,7 +48,7 @@ struct path_address {
     struct sockaddr_un un;
 };
 
-/* The list that getaddrinfo would give if it knew of paths. */
+/* Returns the list that getaddrinfo would return if it knew paths. */
 static struct addrinfo *resolve_path(const char *path)
 {
     struct path_address *one;
@@ -67,9 +69,10 @@ static struct addrinfo *resolve_path(const char *path)
     return &one->ai;
 }
 
-struct addrinfo *sock_resolve(const char *host, const char *port)
+struct addrinfo *sock_resolve(const char *host, const char *port, bool listens)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = listens ? AI_PASSIVE : 0};
     struct addrinfo *list;
 
     if (strchr(host, '/') != NULL)
@@ -87,7 +90,7 @@ struct addrinfo *sock_resolve(const char *host, const char *port)
 void sock_free_addrs(struct addrinfo *list)
 {
     if (list != NULL && list->ai_family == AF_UNIX)
-        free(list); /* ours: getaddrinfo gives none of these */
+        free(list); /* ours: getaddrinfo returns none of these */
     else if (list != NULL)
         freeaddrinfo(list);
 }
@@ -111,14 +114,23 @@ static int set_nonblocking(int fd)
 
 int sock_open(const struct addrinfo *ai)
 {
+    int on = 1;
     int fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
 
-    if (fd != -1 && set_nonblocking(fd) == -1)
+    if (fd == -1)
+        return -1;
+    if (set_nonblocking(fd) == -1)
         return give_up(fd);
+    /* Accepted sockets inherit both: no write waits for the acknowledgment of
+       another one (Nagle's algorithm), and urgent data stays in its place. */
+    if (ai->ai_family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+    }
     return fd;
 }
 
-/* True if path is a socket's file that no server answers at. */
+/* Returns true if path is a socket's file and no server answers there. */
 static bool is_stale(const struct addrinfo *ai, const char *path)
 {
     struct stat st;
@@ -134,7 +146,7 @@ static bool is_stale(const struct addrinfo *ai, const char *path)
     return refused;
 }
 
-/* Does bind(2), for a dead server's file once more when it is removed. */
+/* Binds fd. A dead server's file is removed first. */
 static int bind_to(int fd, const struct addrinfo *ai)
 {
     const union address *addr = (const void *)ai->ai_addr;
@@ -149,24 +161,42 @@ static int bind_to(int fd, const struct addrinfo *ai)
     return -1;
 }
 
-int sock_listen(const struct addrinfo *list)
+/* Listens on one address. Returns its socket, or -1 and sets *call. */
+static int listen_on(const struct addrinfo *ai, const char **call)
 {
     int on = 1;
+    int fd = sock_open(ai);
+
+    *call = "socket";
+    if (fd == -1)
+        return -1;
+    /* Allow a restart while old connections are still in TIME_WAIT. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    *call = "bind";
+    if (bind_to(fd, ai) == -1)
+        return give_up(fd);
+    *call = "listen";
+    return listen(fd, SOMAXCONN) == 0 ? fd : give_up(fd);
+}
+
+int sock_listen(const struct addrinfo *list, const char **call)
+{
+    bool not_ours = false;
+    int fd = -1;
 
     for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
-        int fd = sock_open(ai);
-        if (fd == -1)
-            continue;
-        /* Connections of the last run may linger; restart all the same. */
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if (bind_to(fd, ai) == 0 && listen(fd, SOMAXCONN) == 0)
+        fd = listen_on(ai, call);
+        /* Go on only if the address isn't one of this machine's. If the port
+           is taken, don't silently listen on another address. */
+        if (fd != -1 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
             return fd;
-        give_up(fd);
-        /* In use: the next address would only hide that from the user. */
-        if (errno == EADDRINUSE)
-            break;
+        not_ours = not_ours || errno == EADDRNOTAVAIL;
     }
-    return -1;
+    if (not_ours) { /* says more than a missing address family does */
+        *call = "bind";
+        errno = EADDRNOTAVAIL;
+    }
+    return fd;
 }
 
 int sock_accept(int listen_fd)
@@ -196,12 +226,63 @@ int sock_port(int fd)
     return 0;
 }
 
-void sock_unlink(int listen_fd)
+void sock_peer(int fd, char *buf, size_t size)
 {
-    union address addr = {.any.sa_family = AF_UNSPEC};
+    union address addr = {.un.sun_family = AF_UNSPEC}; /* the rest is 0 */
     socklen_t len = sizeof(addr);
+    char host[64]; /* an IPv6 address and the name of an interface */
+    char port[8];
 
-    if (getsockname(listen_fd, &addr.any, &len) == 0 &&
-        addr.any.sa_family == AF_UNIX)
-        unlink(addr.un.sun_path);
+    snprintf(buf, size, "%s", "");
+    if (getpeername(fd, &addr.any, &len) == -1)
+        return;
+    if (addr.any.sa_family == AF_UNIX)
+        snprintf(buf, size, "%.*s", (int)sizeof(addr.un.sun_path),
+                 addr.un.sun_path);
+    else if (getnameinfo(&addr.any, len, host, sizeof(host), port,
+                         sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(buf, size, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s",
+                 host, port);
+}
+
+int sock_unsent(int fd)
+{
+    int n = 0;
+
+#if defined(__linux__)
+    if (ioctl(fd, TIOCOUTQ, &n) == -1)
+        return 0;
+#endif
+    return n;
+}
+
+/* Fills in addr. Returns the path that a Unix-domain socket is bound to, or
+   NULL. */
+static const char *path_of(int fd, union address *addr)
+{
+    socklen_t len = sizeof(*addr);
+
+    addr->any.sa_family = AF_UNSPEC;
+    if (getsockname(fd, &addr->any, &len) == -1 ||
+        addr->any.sa_family != AF_UNIX)
+        return NULL;
+    return addr->un.sun_path;
+}
+
+int sock_file(int listen_fd, struct stat *st)
+{
+    union address addr;
+    const char *path = path_of(listen_fd, &addr);
+
+    return path != NULL ? lstat(path, st) : -1;
+}
+
+void sock_unlink(int listen_fd, const struct stat *made)
+{
+    struct stat now;
+    union address addr;
+
+    if (sock_file(listen_fd, &now) == 0 && now.st_dev == made->st_dev &&
+        now.st_ino == made->st_ino)
+        unlink(path_of(listen_fd, &addr));
 }

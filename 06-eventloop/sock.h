@@ -1,42 +1,62 @@
 /*
  * sock.h -- names, addresses and sockets: what net asks the kernel for
  *
- * Only net.c and net_server.c use this. All sockets are non-blocking and close
- * on exec. Functions return -1 or NULL with errno set, see net_strerror.
+ * Only net*.c use this. All sockets are non-blocking and close on exec.
+ * Functions return -1 or NULL with errno set, see net_strerror.
  */
 #ifndef SOCK_H
 #define SOCK_H
 
 #include <netdb.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
 
-/* True if accept, read or write, which gave this errno, only had nothing to
-   do yet. */
-bool sock_is_passing(int error);
+/* Returns true if accept, read or write, which set this errno, would only
+   have blocked. */
+bool sock_would_block(int error);
 
 /*
- * All stream addresses of host and port, to be freed with sock_free_addrs. A
- * host with a '/' in it is the path of a Unix-domain socket, see unix(7).
+ * Returns all stream addresses of host and port, to listen on or to connect
+ * to. The caller frees the list with sock_free_addrs. A host with a '/' in it
+ * is the path of a Unix-domain socket, see unix(7).
  */
-struct addrinfo *sock_resolve(const char *host, const char *port);
+struct addrinfo *sock_resolve(const char *host, const char *port,
+                              bool listens);
 
-/* NULL is allowed. */
+/* Frees a list, or does nothing for NULL. */
 void sock_free_addrs(struct addrinfo *list);
 
-/* An unbound socket for this address. */
+/* Returns an unbound socket for this address. */
 int sock_open(const struct addrinfo *ai);
 
-/* A listening socket on the first address of the list that works. Replaces
-   a dead server's socket file, but no other file: EADDRINUSE. */
-int sock_listen(const struct addrinfo *list);
+/*
+ * Returns a listening socket on the first address of the list that this
+ * machine has; any other failure is final. *call becomes the name of the call
+ * that failed. Replaces a dead server's socket file, but no other file:
+ * EADDRINUSE.
+ */
+int sock_listen(const struct addrinfo *list, const char **call);
 
-/* accept(2): EAGAIN if nobody waits. */
+/* Accepts a connection. EAGAIN: there is none. */
 int sock_accept(int listen_fd);
 
-/* The local port; 0 if it has none, -1: see getsockname(2). */
+/* Returns the local port, 0 if there is none, or -1: see getsockname(2). */
 int sock_port(int fd);
 
-/* Removes the file of a Unix-domain socket; no effect on others. */
-void sock_unlink(int listen_fd);
+/* Writes the peer's address to buf as text, see conn_peer. */
+void sock_peer(int fd, char *buf, size_t size);
+
+/* Returns how much the kernel has still to send, where that can be asked,
+   otherwise 0. */
+int sock_unsent(int fd);
+
+/* Tells which file a Unix-domain socket is bound to: lstat(2). Returns -1 for
+   other sockets, or if it's gone. */
+int sock_file(int listen_fd, struct stat *st);
+
+/* Removes the file that sock_file told, unless another one is in its
+   place. */
+void sock_unlink(int listen_fd, const struct stat *made);
 
 #endif

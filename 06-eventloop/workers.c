@@ -12,32 +12,34 @@
 
 #include "workers.h"
 
-#define PAUSE_MS 1000 /* before a worker is replaced that died at once */
+#define RESTART_MS 1000 /* before a worker is replaced that died at once */
+#define STOP_MS 1500 /* for the workers to end */
 
 struct worker {
     struct workers *all;
     pid_t pid; /* 0: none runs */
     int64_t started;
-    int64_t timer; /* which will start it, 0: none */
+    struct loop_timer restart;
 };
 
-/* Each worker holds fds[1], the parent both ends. When the parent closes or
-   dies, workers read EOF from fds[1]; when all have ended, the parent does
-   from fds[0]. */
+/* Each worker holds fds[1], the parent both ends. When the parent closes
+   fds[1] or dies, workers read EOF; when all workers have ended, the parent
+   does. */
 struct workers {
     struct loop *loop;
     worker_main *work;
     void *arg;
-    worker_report *report;
-    struct loop_task free_task;
+    worker_log *log;
+    struct loop_timer deadline;
     bool stopping;
+    bool killed;
     int fds[2];
     int count;
     struct worker worker[];
 };
 
-/* Does fork(2) and, in the child, loop_free. Signals wait meanwhile: handlers
-   of the parent's loop would lose what is meant for the child. */
+/* Forks and, in the child, calls loop_free. Signals are blocked meanwhile, as
+   handlers of the parent's loop would lose what is meant for the child. */
 static pid_t fork_without(struct loop *loop)
 {
     sigset_t all, former;
@@ -53,17 +55,16 @@ static pid_t fork_without(struct loop *loop)
     return pid;
 }
 
-static void worker_start(struct loop *loop, void *arg)
+static void worker_start(void *arg)
 {
     struct worker *one = arg;
     struct workers *w = one->all;
 
-    one->timer = 0;
-    one->started = loop_now(loop);
-    pid_t pid = fork_without(loop);
+    one->started = loop_now(w->loop);
+    pid_t pid = fork_without(w->loop);
     if (pid == -1) {
-        w->report("fork", strerror(errno));
-        one->timer = loop_timer_start(loop, PAUSE_MS, 0, worker_start, one);
+        w->log("fork", strerror(errno));
+        loop_timer_start(w->loop, &one->restart, RESTART_MS, 0);
     } else if (pid == 0) {
         close(w->fds[0]);
         exit(w->work(w->fds[1], w->arg));
@@ -72,62 +73,73 @@ static void worker_start(struct loop *loop, void *arg)
     }
 }
 
-static void worker_ended(struct workers *w, struct worker *one)
+static void worker_ended(struct worker *one)
 {
+    struct workers *w = one->all;
+
     one->pid = 0;
     if (w->stopping)
         return;
-    w->report("worker", "ended, will be replaced");
-    if (loop_now(w->loop) - one->started >= PAUSE_MS)
-        worker_start(w->loop, one);
+    w->log("worker", "ended, will be replaced");
+    if (loop_now(w->loop) - one->started >= RESTART_MS)
+        worker_start(one);
     else
-        one->timer = loop_timer_start(w->loop, PAUSE_MS, 0, worker_start, one);
+        loop_timer_start(w->loop, &one->restart, RESTART_MS, 0);
 }
 
 /* SIGCHLDs merge: one may stand for several workers, so ask for each. */
-static void on_child(struct loop *loop, int signo, void *arg)
+static void on_child(void *arg)
 {
     struct workers *w = arg;
 
-    (void)loop;
-    (void)signo;
     for (int i = 0; i < w->count; i++) {
         pid_t pid = w->worker[i].pid;
         if (pid > 0 && waitpid(pid, NULL, WNOHANG) == pid)
-            worker_ended(w, &w->worker[i]);
+            worker_ended(&w->worker[i]);
     }
 }
 
-/* Who has not been waited for has closed its end, and so is about to exit. */
-static void workers_free(struct loop *loop, void *arg)
+static void kill_all(void *arg)
 {
     struct workers *w = arg;
 
-    (void)loop;
     for (int i = 0; i < w->count; i++) {
-        if (w->worker[i].pid > 0)
-            waitpid(w->worker[i].pid, NULL, 0);
+        if (w->worker[i].pid <= 0)
+            continue;
+        w->log("worker", "hasn't ended, is killed");
+        kill(w->worker[i].pid, SIGKILL);
+        w->killed = true;
     }
-    free(w);
 }
 
-/* EOF: nobody holds the other end any more. */
-static void all_ended(struct loop *loop, int fd, int events, void *arg)
+/* EOF: no worker holds the other end any more. */
+static void on_all_ended(void *arg)
 {
     struct workers *w = arg;
 
-    (void)events;
-    loop_unwatch(loop, fd);
-    close(fd);
-    loop_signal(loop, SIGCHLD, NULL, NULL);
-    /* A signal of this iteration may still call workers_stop. */
-    w->free_task.cb = workers_free;
-    w->free_task.arg = w;
-    loop_defer(loop, &w->free_task);
+    loop_unwatch(w->loop, w->fds[0]);
+    loop_timer_stop(w->loop, &w->deadline);
+    loop_signal(w->loop, SIGCHLD, NULL, NULL);
+}
+
+/* Makes the pair of sockets and watches it and SIGCHLD. */
+static int workers_watch(struct workers *w)
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, w->fds) == -1)
+        return -1;
+    if (loop_watch(w->loop, w->fds[0], on_all_ended, NULL, w) == 0 &&
+        loop_signal(w->loop, SIGCHLD, on_child, w) == 0)
+        return 0;
+    int saved_errno = errno;
+    loop_unwatch(w->loop, w->fds[0]);
+    close(w->fds[0]);
+    close(w->fds[1]);
+    errno = saved_errno;
+    return -1;
 }
 
 struct workers *workers_start(struct loop *loop, int count, worker_main *work,
-                              void *arg, worker_report *report)
+                              void *arg, worker_log *log)
 {
     struct workers *w = calloc(1, sizeof(*w) + count * sizeof(w->worker[0]));
 
@@ -136,39 +148,50 @@ struct workers *workers_start(struct loop *loop, int count, worker_main *work,
     w->loop = loop;
     w->work = work;
     w->arg = arg;
-    w->report = report;
+    w->log = log;
     w->count = count;
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, w->fds) == -1) {
-        free(w);
-        return NULL;
-    }
-    if (loop_watch(loop, w->fds[0], LOOP_READ, all_ended, w) == -1 ||
-        loop_signal(loop, SIGCHLD, on_child, w) == -1) {
+    w->deadline.cb = kill_all;
+    w->deadline.arg = w;
+    if (workers_watch(w) == -1) {
         int saved_errno = errno;
-        loop_unwatch(loop, w->fds[0]);
-        close(w->fds[0]);
-        close(w->fds[1]);
         free(w);
         errno = saved_errno;
         return NULL;
     }
     for (int i = 0; i < count; i++) {
         w->worker[i].all = w;
-        worker_start(loop, &w->worker[i]);
+        w->worker[i].restart.cb = worker_start;
+        w->worker[i].restart.arg = &w->worker[i];
+        worker_start(&w->worker[i]);
     }
     return w;
 }
 
 void workers_stop(struct workers *w)
 {
-    for (int i = 0; i < w->count; i++) {
-        loop_timer_stop(w->loop, w->worker[i].timer);
-        if (w->stopping && w->worker[i].pid > 0)
-            kill(w->worker[i].pid, SIGKILL);
-    }
-    if (!w->stopping) {
-        close(w->fds[1]);
-        shutdown(w->fds[0], SHUT_WR);
+    if (w->stopping) {
+        kill_all(w);
+        return;
     }
     w->stopping = true;
+    for (int i = 0; i < w->count; i++)
+        loop_timer_stop(w->loop, &w->worker[i].restart);
+    loop_timer_start(w->loop, &w->deadline, STOP_MS, 0);
+    close(w->fds[1]);
+    shutdown(w->fds[0], SHUT_WR);
+}
+
+/* A worker that hasn't been waited for has closed its end, so it is about to
+   exit. */
+bool workers_free(struct workers *w)
+{
+    bool all_well = !w->killed;
+
+    for (int i = 0; i < w->count; i++) {
+        if (w->worker[i].pid > 0)
+            waitpid(w->worker[i].pid, NULL, 0);
+    }
+    close(w->fds[0]);
+    free(w);
+    return all_well;
 }

@@ -1,5 +1,5 @@
 /*
- * workers.h -- a process that keeps a number of worker processes running
+ * workers.h -- a parent process that keeps a number of workers running
  */
 #ifndef WORKERS_H
 #define WORKERS_H
@@ -10,26 +10,31 @@ struct workers;
 
 /*
  * What a worker does; it exits with the result. It makes a loop of its own.
- * stop_fd becomes readable (EOF) when it should end: workers_stop was called,
- * or the parent has died.
+ * stop_fd becomes readable (EOF) when the worker should end, because of
+ * workers_stop or because the parent has died. arg is as given to
+ * workers_start.
  */
 typedef int worker_main(int stop_fd, void *arg);
 
 /* Told what went wrong, and why. */
-typedef void worker_report(const char *what, const char *why);
+typedef void worker_log(const char *what, const char *why);
 
 /*
- * Forks count workers, and a new one for each that ends, at once or, when
- * that one had run for less than a second, a second later; the same when
- * fork(2) fails. Uses SIGCHLD, and keeps the loop running until the last one
- * has ended after workers_stop; it is freed at the end of that iteration. The
- * caller has flushed what it would not have written by each worker again
- * (stdio). NULL with errno: ENOMEM, EMFILE, ENFILE.
+ * Forks count workers, and a new one for each that ends: at once, or a second
+ * later if that one had run for less than a second; the same when fork(2)
+ * fails. Uses SIGCHLD, and keeps the loop running until, after workers_stop,
+ * the last worker has ended. Flush stdio's streams before, or each worker
+ * prints again what they hold. Returns NULL with ENOMEM, EMFILE or ENFILE.
  */
 struct workers *workers_start(struct loop *loop, int count, worker_main *work,
-                              void *arg, worker_report *report);
+                              void *arg, worker_log *log);
 
-/* Asks them to end; when called again, ends them now (SIGKILL). */
+/* Asks the workers to end; those that haven't after a second and a half are
+   killed (SIGKILL). The second call kills them now. */
 void workers_stop(struct workers *w);
+
+/* After loop_run: waits for the workers, which have all ended, and frees w.
+   Returns false if any of them had to be killed. */
+bool workers_free(struct workers *w);
 
 #endif
