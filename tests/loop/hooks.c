@@ -19,6 +19,7 @@ long hook_wall_jump_s;
 long hook_n_waits;
 int hook_last_timeout;
 void (*hook_before_wait)(void);
+int hook_wait_error;
 long hook_n_reads;
 long hook_n_writes;
 long hook_n_epoll_ctls;
@@ -141,6 +142,16 @@ static int waits(int ms)
     return hook_virtual_time && ms > 0 ? 0 : ms;
 }
 
+/* Returns true if this wait fails. */
+static bool wait_fails(void)
+{
+    if (hook_wait_error == 0)
+        return false;
+    errno = hook_wait_error;
+    hook_wait_error = 0;
+    return true;
+}
+
 static int waited(int n_ready, int ms)
 {
     if (hook_virtual_time && n_ready == 0 && ms > 0)
@@ -150,11 +161,15 @@ static int waited(int n_ready, int ms)
 
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int ms)
 {
+    if (wait_fails())
+        return -1;
     return waited(__real_epoll_wait(fd, events, max, waits(ms)), ms);
 }
 
 int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 {
+    if (wait_fails())
+        return -1;
     return waited(__real_poll(fds, n, waits(ms)), ms);
 }
 

@@ -52,6 +52,8 @@ extern long hook_wall_jump_s;
 extern long hook_n_waits;
 extern int hook_last_timeout;
 extern void (*hook_before_wait)(void);
+/* The next wait fails with this errno, and only that one; 0: none. */
+extern int hook_wait_error;
 
 /* Calls so far. */
 extern long hook_n_reads;
