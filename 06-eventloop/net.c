@@ -384,6 +384,6 @@ struct loop *conn_loop(const struct conn *c)
 
 const char *conn_peer(const struct conn *c, char *buf, size_t size)
 {
-    sock_peer(c->fd, buf, size);
+    sock_peer(c->life == LIFE_OPEN ? c->fd : -1, buf, size);
     return buf;
 }

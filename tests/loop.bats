@@ -64,8 +64,36 @@ promise()
     promise now_is_cached
 }
 
+@test "a wait that fails loses nothing" {
+    promise wait_fails
+}
+
+@test "a stop before a wait that fails is kept" {
+    promise stop_is_kept
+}
+
+@test "loop_free forgets timers and tasks, and closes no descriptor" {
+    promise free_forgets
+}
+
+@test "loop_free destroys what the loop owns; nothing new starts" {
+    promise owned_end_with_the_loop
+}
+
+@test "loop_free in a child leaves the parent's loop alone" {
+    promise free_in_a_child
+}
+
+@test "descriptors of the loop close on exec, and with it" {
+    promise descriptors_close_on_exec
+}
+
 @test "timers run in the order of their time, then of their start" {
     promise timer_order
+}
+
+@test "timers of one time run in the order of their start" {
+    promise timer_ties
 }
 
 @test "a timer is never early, and its wait never spins" {
@@ -76,12 +104,24 @@ promise()
     promise timer_stop_in_callbacks
 }
 
-@test "no timer id comes twice" {
-    promise timer_ids_differ
+@test "starting a running timer restarts it" {
+    promise timer_restarts
 }
 
-@test "a repeating timer does not drift" {
+@test "a timer's callback may free it" {
+    promise timer_may_be_freed
+}
+
+@test "timers need no memory of the loop's" {
+    promise timers_need_no_memory
+}
+
+@test "a repeating timer loses no time" {
     promise timer_repeats
+}
+
+@test "a repeating timer that is late does not drift" {
+    promise timer_does_not_drift
 }
 
 @test "a repeating timer skips the beats it missed" {
@@ -94,6 +134,10 @@ promise()
 
 @test "a thousand timers, half of them stopped, run in order" {
     promise thousand_timers
+}
+
+@test "100,000 timers start, restart, stop and run in no time" {
+    promise many_timers_are_cheap
 }
 
 @test "a timer of 30 days, and one of 290 million years" {
@@ -120,8 +164,12 @@ promise()
     promise closes_in_callback
 }
 
-@test "watching again replaces events and callback" {
+@test "watching again replaces callbacks and arg" {
     promise watch_replaces
+}
+
+@test "readable comes before writable, which then may be gone" {
+    promise readable_first
 }
 
 @test "a descriptor may have a large number" {
@@ -142,6 +190,10 @@ promise()
 
 @test "deferred calls run after the events, in order, once" {
     promise deferred_order
+}
+
+@test "a deferred task runs after signals and I/O" {
+    promise deferred_comes_last
 }
 
 @test "what a deferred call defers waits for the next iteration" {
@@ -166,6 +218,14 @@ promise()
 
 @test "70,000 signals neither block nor hide another one" {
     promise signal_storm
+}
+
+@test "a signal's callback may end another signal" {
+    promise signal_unwatched_in_callback
+}
+
+@test "a signal that was blocked is unblocked" {
+    promise signal_is_unblocked
 }
 
 @test "a signal gets its former disposition back" {
@@ -224,12 +284,52 @@ promise()
     promise turns_are_capped
 }
 
+@test "conn_queued tells what is queued" {
+    promise queued_is_told
+}
+
+@test "conn_peer tells IPv4 and Unix-domain peers" {
+    promise peer_is_told
+}
+
+@test "conn_peer tells IPv6 peers" {
+    promise peer_of_ipv6_is_told
+}
+
+@test "every TCP socket has TCP_NODELAY and SO_OOBINLINE" {
+    promise tcp_options
+}
+
+@test "urgent data stays in the stream" {
+    promise urgent_data_stays
+}
+
+@test "a connection paused by another one's handler has no data" {
+    promise pause_from_another_handler
+}
+
+@test "many changes in one iteration are told to epoll once" {
+    promise changes_are_told_once
+}
+
+@test "a producer that ignores false costs no quadratic time" {
+    promise queue_is_not_quadratic
+}
+
 @test "on_timeout after idle time only, and again" {
     promise idle_timeout
 }
 
 @test "what came while the loop was stopped or busy is no silence" {
     promise late_input_is_no_silence
+}
+
+@test "a peer that reads slowly is not idle" {
+    promise slow_reader_is_not_idle
+}
+
+@test "a peer that has stopped reading is idle" {
+    promise peer_that_stops_reading_is_idle
 }
 
 @test "what the peer sent before its reset is read" {
@@ -252,6 +352,26 @@ promise()
     promise server_close_ends_all
 }
 
+@test "loop_free closes all connections, with ECANCELED" {
+    promise loop_free_ends_all
+}
+
+@test "loop_free in a child ends no connection of its parent's" {
+    promise loop_free_in_a_child
+}
+
+@test "loop_free delivers an on_close that is due" {
+    promise free_with_close_due
+}
+
+@test "loop_stop leaves everything open" {
+    promise stop_leaves_all_open
+}
+
+@test "server_close again does nothing, server_start again is EBUSY" {
+    promise server_close_twice
+}
+
 @test "connect refused: on_close with ECONNREFUSED" {
     promise refused
 }
@@ -262,6 +382,26 @@ promise()
 
 @test "conn_connect tries every address" {
     promise several_addresses
+}
+
+@test "no address answers: on_close has the telling error" {
+    promise telling_error
+}
+
+@test "a server that accepts and resets has answered" {
+    promise reset_is_an_answer
+}
+
+@test "a full backlog of a Unix-domain server is waited for" {
+    promise full_backlog
+}
+
+@test "server_listen names the call that failed" {
+    promise listen_errors
+}
+
+@test "server_listen asks for addresses to listen on" {
+    promise listens_everywhere
 }
 
 @test "server_listen tries every address, but in use is final" {
@@ -278,6 +418,10 @@ promise()
 
 @test "socket files: dead replaced, live and others left alone" {
     promise unix_rules
+}
+
+@test "server_close removes only the socket file it made" {
+    promise unix_file_of_another
 }
 
 @test "at the descriptor limit: no spin, and on when one closes" {

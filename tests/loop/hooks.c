@@ -23,8 +23,11 @@ int hook_wait_error;
 long hook_n_reads;
 long hook_n_writes;
 long hook_n_epoll_ctls;
+long hook_n_moved;
+int hook_unsent = -1;
 struct addrinfo *hook_addrs;
 int hook_gai_error;
+int hook_gai_flags;
 
 static int64_t jumped_ms; /* since the virtual clock was switched on */
 
@@ -32,6 +35,8 @@ void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t n);
 void __real_free(void *p);
+int __real_ioctl(int fd, unsigned long op, int *value);
+int __wrap_ioctl(int fd, unsigned long op, int *value);
 int __real_clock_gettime(clockid_t id, struct timespec *ts);
 int __real_epoll_wait(int fd, struct epoll_event *events, int max, int ms);
 int __real_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
@@ -45,6 +50,10 @@ void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 void __wrap_free(void *p);
+void *__real_memcpy(void *to, const void *from, size_t n);
+void *__real_memmove(void *to, const void *from, size_t n);
+void *__wrap_memcpy(void *to, const void *from, size_t n);
+void *__wrap_memmove(void *to, const void *from, size_t n);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int ms);
 int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
@@ -87,6 +96,7 @@ void *__wrap_realloc(void *p, size_t n)
         return NULL;
     long before = p != NULL ? malloc_usable_size(p) : 0;
     void *q = __real_realloc(p, n);
+    hook_n_moved += before;
     if (q != NULL)
         hook_bytes -= before;
     return counted(q);
@@ -97,6 +107,18 @@ void __wrap_free(void *p)
     if (p != NULL)
         hook_bytes -= malloc_usable_size(p);
     __real_free(p);
+}
+
+void *__wrap_memcpy(void *to, const void *from, size_t n)
+{
+    hook_n_moved += n;
+    return __real_memcpy(to, from, n);
+}
+
+void *__wrap_memmove(void *to, const void *from, size_t n)
+{
+    hook_n_moved += n;
+    return __real_memmove(to, from, n);
 }
 
 static int64_t clock_ns(void)
@@ -191,9 +213,18 @@ ssize_t __wrap_write(int fd, const void *buf, size_t n)
     return __real_write(fd, buf, n);
 }
 
+int __wrap_ioctl(int fd, unsigned long op, int *value)
+{
+    if (hook_unsent == -1)
+        return __real_ioctl(fd, op, value);
+    *value = hook_unsent;
+    return 0;
+}
+
 int __wrap_getaddrinfo(const char *host, const char *port,
                        const struct addrinfo *hints, struct addrinfo **list)
 {
+    hook_gai_flags = hints->ai_flags;
     if (hook_gai_error != 0)
         return hook_gai_error;
     if (alloc_fails())

@@ -59,10 +59,17 @@ extern int hook_wait_error;
 extern long hook_n_reads;
 extern long hook_n_writes;
 extern long hook_n_epoll_ctls;
+/* Bytes that memcpy, memmove and realloc have moved. */
+extern long hook_n_moved;
+
+/* What the kernel says that it has still to send; -1: ask it. */
+extern int hook_unsent;
 
 /* What getaddrinfo gives, if not NULL: that list, which is not freed. If
    hook_gai_error is not 0, it fails with that. */
 extern struct addrinfo *hook_addrs;
 extern int hook_gai_error;
+/* The flags that it was last called with. */
+extern int hook_gai_flags;
 
 #endif

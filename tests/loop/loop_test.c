@@ -800,7 +800,7 @@ static void other_note_once(void *arg)
     note_once(arg);
 }
 
-/* Each of callbacks and arg is replaced, also when the events stay the same. */
+/* Each callback and arg is replaced, also when the events stay the same. */
 static void watch_replaces(void)
 {
     int fds[2];
@@ -840,6 +840,21 @@ static void drop_write(void *arg)
     on_read(s->fd, note_once, "R");
 }
 
+/* Puts another descriptor in its place, which is never writable. */
+static void replace_fd(void *arg)
+{
+    struct source *s = arg;
+    int fds[2];
+
+    note("p");
+    loop_unwatch(loop, s->fd);
+    CHECK(pipe(fds) == 0 && dup2(fds[0], s->fd) == s->fd);
+    close(fds[0]);
+    reuse_peer = fds[1];
+    on_write(s->fd, note_fd, "stale");
+    timer(1, 0, stop_cb, loop);
+}
+
 /* Readable comes before writable, which then may be gone. */
 static void readable_first(void)
 {
@@ -863,6 +878,12 @@ static void readable_first(void)
           0);
     CHECK(loop_run(loop) == 0);
     CHECK(strcmp(trace, "bbcrR") == 0);
+    /* The first call puts another descriptor in its place. */
+    CHECK(loop_watch(loop, fds[0], replace_fd, note_fd, source(fds[0], "!")) ==
+          0);
+    CHECK(loop_run(loop) == 0);
+    CHECK(strcmp(trace, "bbcrRp") == 0);
+    close(reuse_peer);
     loop_free(loop);
     close_pair(fds);
 }

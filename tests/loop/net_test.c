@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -190,6 +191,17 @@ static void start_tcp(const struct conn_handlers *on)
     CHECK(server_port(server) > 0);
 }
 
+static int tcp_peer(void)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    in.sin_port = htons(server_port(server));
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0);
+    return fd;
+}
+
 static void say(int fd, const char *text)
 {
     CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
@@ -365,13 +377,9 @@ static void server_close_in_handlers(void)
 static void reset_is_an_error(void)
 {
     struct linger reset = {.l_onoff = 1};
-    struct sockaddr_in in = {.sin_family = AF_INET};
 
     start_tcp(&all);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    in.sin_port = htons(server_port(server));
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK(connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0);
+    int fd = tcp_peer();
     run();
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     close(fd);
@@ -560,6 +568,239 @@ static void turns_are_capped(void)
     run_out();
 }
 
+/* What is queued, and who the peer is */
+
+static void queued_is_told(void)
+{
+    static char big[400000];
+    char buf[1000];
+    size_t came = 0;
+
+    start(&all);
+    int fd = peer_connect();
+    run();
+    CHECK(conn_write(conn, "x", 1) && conn_queued(conn) == 0);
+    CHECK(!conn_write(conn, big, sizeof(big)));
+    size_t queued = conn_queued(conn);
+    CHECK(queued > CONN_HIGH_WATER && queued < sizeof(big));
+    CHECK(!conn_write(conn, "abc", 3));
+    CHECK(conn_queued(conn) == queued + 3);
+    for (ssize_t n = 0; n >= 0; came += n, n = hear(fd, buf, sizeof(buf)))
+        continue;
+    run_ms(1);
+    CHECK(conn_queued(conn) < queued);
+    CHECK(came + conn_queued(conn) <= sizeof(big) + 4);
+    conn_destroy(conn);
+    CHECK(conn_queued(conn) == 0);
+    close(fd);
+    server_close(server, 0);
+    run_out();
+}
+
+static void peer_is_told(void)
+{
+    char text[128];
+    char expected[64];
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof(in);
+
+    start_tcp(&all);
+    int fd = tcp_peer();
+    CHECK(getsockname(fd, (struct sockaddr *)&in, &len) == 0);
+    run();
+    snprintf(expected, sizeof(expected), "127.0.0.1:%d", ntohs(in.sin_port));
+    CHECK(strcmp(conn_peer(conn, text, sizeof(text)), expected) == 0);
+    CHECK(strlen(conn_peer(conn, text, 5)) == 4);
+    struct conn *closed = conn;
+    conn_destroy(closed);
+    CHECK(*conn_peer(closed, text, sizeof(text)) == '\0');
+    close(fd);
+    server_close(server, 0);
+    run();
+    /* A Unix-domain peer has a name only if it's bound. */
+    serve(path, &all);
+    fd = peer_connect();
+    run();
+    CHECK(*conn_peer(conn, text, sizeof(text)) == '\0');
+    close(fd);
+    conn_destroy(conn);
+    run();
+    struct conn *c = conn_connect(loop, path, "0", &all, &client_arg);
+    CHECK(*conn_peer(c, text, sizeof(text)) == '\0');
+    run();
+    CHECK(strcmp(conn_peer(c, text, sizeof(text)), path) == 0);
+    conn_destroy(c);
+    server_close(server, 0);
+    run_out();
+}
+
+static void peer_of_ipv6_is_told(void)
+{
+    char text[128];
+
+    start(NULL);
+    server = server_listen("::1", "0", NULL);
+    if (server == NULL) { /* a machine without IPv6 */
+        run_out();
+        return;
+    }
+    CHECK(server_start(server, loop, &all, &server_arg) == 0);
+    snprintf(port, sizeof(port), "%d", server_port(server));
+    struct conn *c = conn_connect(loop, "::1", port, &all, &client_arg);
+    run();
+    char expected[64];
+    snprintf(expected, sizeof(expected), "[::1]:%s", port);
+    CHECK(strcmp(conn_peer(c, text, sizeof(text)), expected) == 0);
+    conn_destroy(c);
+    server_close(server, 0);
+    run_out();
+}
+
+/* The options that every TCP socket should have. */
+static void tcp_options(void)
+{
+    int n = 0;
+
+    start_tcp(&all);
+    struct conn *c = conn_connect(loop, "127.0.0.1", port, &all, &client_arg);
+    CHECK(c != NULL);
+    run();
+    for (int fd = 3; fd < 64; fd++) {
+        int nodelay = 0;
+        int inlined = 0;
+        socklen_t len = sizeof(int);
+        if (getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &len) == -1)
+            continue;
+        getsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &inlined, &len);
+        CHECK(nodelay && inlined);
+        CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        n++;
+    }
+    CHECK(n == 3); /* the listening one, and both ends */
+    conn_destroy(c);
+    server_close(server, 0);
+    run_out();
+}
+
+static void urgent_data_stays(void)
+{
+    start_tcp(&echo_handlers);
+    int fd = tcp_peer();
+    run();
+    say(fd, "abc");
+    CHECK(send(fd, "X", 1, MSG_OOB) == 1);
+    say(fd, "def");
+    run();
+    run();
+    CHECK(hears(fd, "abcXdef"));
+    close(fd);
+    server_close(server, 0);
+    run_out();
+}
+
+static struct conn *two[2];
+
+static void pause_both(struct conn *c)
+{
+    CHECK(c != NULL);
+    conn_pause(two[0]);
+    conn_pause(two[1]);
+}
+
+/* A connection that another one's handler pauses gets no data any more, not
+   even what was there when the loop looked. */
+static void pause_from_another_handler(void)
+{
+    int fds[2];
+
+    start(&all);
+    for (int i = 0; i < 2; i++) {
+        fds[i] = peer_connect();
+        run();
+        two[i] = conn;
+    }
+    act_at = 'd';
+    act = pause_both;
+    say(fds[0], "x");
+    say(fds[1], "x");
+    run();
+    CHECK(n_data == 1);
+    act_at = '\0';
+    conn_resume(two[0]);
+    conn_resume(two[1]);
+    run();
+    CHECK(n_data == 2);
+    close(fds[0]);
+    close(fds[1]);
+    server_close(server, 0);
+    run_out();
+}
+
+/* What many changes in one iteration come to is told to the kernel once. */
+static void pause_and_resume_at_once(struct conn *c)
+{
+    for (int i = 0; i < 10; i++) {
+        conn_pause(c);
+        conn_resume(c);
+    }
+}
+
+static void changes_are_told_once(void)
+{
+    start(&all);
+    int fd = peer_connect();
+    run();
+    act_at = 'd';
+    act = pause_and_resume_at_once;
+    hook_n_epoll_ctls = 0;
+    say(fd, "x");
+    run();
+    CHECK(saw("cd") && hook_n_epoll_ctls == 0);
+    close(fd);
+    server_close(server, 0);
+    run_out();
+}
+
+/* A producer that ignores false, first faster than its peer, then as fast:
+   each byte is moved a few times at most. */
+static void queue_is_not_quadratic(void)
+{
+    enum { PIECE = 1000, N = 16000 };
+    static char buf[1 << 16];
+    size_t came = 0;
+    ssize_t n = 0;
+
+    start(&all);
+    int fd = peer_connect();
+    run();
+    hook_n_moved = 0;
+    for (int i = 0; i < N; i++) {
+        memset(buf, 'a' + i % 26, PIECE);
+        conn_write(conn, buf, PIECE);
+        if (i < N / 2 || i % 50 != 0)
+            continue;
+        while (came < (size_t)(i - N / 2) * PIECE && n != -1) {
+            n = hear(fd, buf, PIECE);
+            came += n > 0 ? n : 0;
+        }
+        n = 0;
+        run_ms(0);
+    }
+    CHECK(hook_n_moved < 6L * N * PIECE);
+    while (came < (size_t)N * PIECE) {
+        while ((n = hear(fd, buf, sizeof(buf))) > 0) {
+            for (ssize_t j = 0; j < n; j++)
+                CHECK(buf[j] == (char)('a' + (came + j) / PIECE % 26));
+            came += n;
+        }
+        run_ms(0);
+    }
+    close(fd);
+    server_close(server, 0);
+    run_out();
+}
+
 /* Timeouts and deadlines */
 
 static void idle_timeout(void)
@@ -623,6 +864,48 @@ static void late_input_is_no_silence(void)
     run_ms(600);
     CHECK(saw("cdt"));
     close(late_fd);
+    server_close(server, 0);
+    run_out();
+}
+
+/* The kernel has no room to take more, but the peer does read: on_timeout
+   comes only when it has stopped, and not if all has been sent. */
+static void slow_reader_is_not_idle(void)
+{
+    start_tcp(&all);
+    int fd = tcp_peer();
+    run();
+    conn_set_timeout(conn, 1000);
+    for (hook_unsent = 50000; hook_unsent > 40000; hook_unsent -= 1000)
+        run_ms(1000);
+    CHECK(saw("c"));
+    run_ms(2100);
+    CHECK(saw("ct"));
+    hook_unsent = 0;
+    run_ms(1000);
+    CHECK(saw("ctt"));
+    close(fd);
+    server_close(server, 0);
+    run_out();
+}
+
+static void peer_that_stops_reading_is_idle(void)
+{
+    static char big[400000];
+
+    start_tcp(&all);
+    int fd = tcp_peer();
+    run();
+    conn_set_timeout(conn, 1000);
+    while (conn_write(conn, big, sizeof(big)))
+        run();
+    run_ms(950);
+    CHECK(saw("c"));
+    run_ms(1100);
+    CHECK(saw("ct"));
+    run_ms(1000);
+    CHECK(saw("ctt")); /* and so it stays */
+    close(fd);
     server_close(server, 0);
     run_out();
 }
@@ -733,6 +1016,142 @@ static void server_close_ends_all(void)
     }
 }
 
+/* What ends with the loop */
+
+static int n_canceled;
+
+static void on_cancel(struct conn *c, int error)
+{
+    CHECK(conn_arg(c) == &server_arg || conn_arg(c) == &client_arg);
+    n_canceled += error == ECANCELED;
+    /* Nothing new starts, and other connections may be gone already. */
+    conn_destroy(c);
+    errno = 0;
+    CHECK(conn_connect(loop, path, "0", &all, &client_arg) == NULL);
+    CHECK(errno == ECANCELED);
+    server_close(server, 100);
+}
+
+static const struct conn_handlers canceled = {.on_close = on_cancel};
+
+/* A server with connections of all kinds, and two clients, one of which is
+   still connecting. Sets fds to the peers. */
+static void open_all_kinds(int fds[4])
+{
+    static char big[400000];
+    struct conn *last;
+
+    start(NULL);
+    serve(path, &canceled);
+    for (int i = 0; i < 4; i++)
+        fds[i] = peer_connect();
+    last = conn_connect(loop, path, "0", &canceled, &client_arg);
+    run();
+    conn_write(last, big, sizeof(big));
+    conn_set_timeout(last, 1000);
+    last = conn_connect(loop, path, "0", &canceled, &client_arg);
+    conn_write(last, "x", 1);
+    conn_close(last, 100);
+}
+
+static void loop_free_ends_all(void)
+{
+    struct stat st;
+    int fds[4];
+
+    open_all_kinds(fds);
+    loop_free(loop);
+    CHECK(n_canceled == 4 + 1 + 2); /* both ends of one, one of the other */
+    CHECK(hook_bytes == 0);
+    CHECK(stat(path, &st) == -1);
+    for (int i = 0; i < 4; i++) {
+        CHECK(hears(fds[i], ""));
+        close(fds[i]);
+    }
+    for (int fd = 3; fd < 64; fd++)
+        CHECK(fcntl(fd, F_GETFD) == -1 || fcntl(fd, F_GETFD) == 0);
+    rmdir(dir);
+}
+
+/* A forked child's loop_free ends nothing of its parent's. */
+static void loop_free_in_a_child(void)
+{
+    struct stat st;
+    int status;
+
+    start(&echo_handlers);
+    int fd = peer_connect();
+    run();
+    pid_t child = fork();
+    if (child == 0) {
+        loop_free(loop);
+        CHECK(saw("x") && close_error == ECANCELED && hook_bytes == 0);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(stat(path, &st) == 0);
+    say(fd, "Hello");
+    run();
+    CHECK(hears(fd, "Hello"));
+    int other = peer_connect();
+    say(other, "too");
+    run();
+    run();
+    CHECK(hears(other, "too"));
+    close(fd);
+    close(other);
+    server_close(server, 0);
+    run_out();
+}
+
+static void free_with_close_due(void)
+{
+    start(&all);
+    int fd = peer_connect();
+    run();
+    conn_destroy(conn);
+    loop_free(loop);
+    CHECK(saw("cx") && close_error == 0); /* its own reason stays */
+    CHECK(hook_bytes == 0);
+    close(fd);
+    rmdir(dir);
+}
+
+static void stop_leaves_all_open(void)
+{
+    start(&echo_handlers);
+    int fd = peer_connect();
+    run(); /* ends with loop_stop */
+    say(fd, "Hello");
+    CHECK(saw("") && !hears(fd, "Hello"));
+    run();
+    CHECK(hears(fd, "Hello"));
+    close(fd);
+    server_close(server, 0);
+    run_out();
+}
+
+static void server_close_twice(void)
+{
+    start(&all);
+    errno = 0;
+    CHECK(server_start(server, loop, &all, &server_arg) == -1);
+    CHECK(errno == EBUSY);
+    int fd = peer_connect();
+    run();
+    server_close(server, 50);
+    server_close(server, 10000); /* the first one's grace stays */
+    run_ms(60);
+    CHECK(saw("cx"));
+    server_close(server, 50);
+    close(fd);
+    /* One that was never started. */
+    struct server *other = server_listen(path, "0", NULL);
+    CHECK(other != NULL);
+    server_close(other, 50);
+    run_out();
+}
+
 /* Connecting */
 
 static void refused(void)
@@ -798,6 +1217,170 @@ static void several_addresses(void)
     run();
     CHECK(strchr(trace, 'x') != NULL);
     server_close(server, 0);
+    run_out();
+}
+
+/* Connects to the name "name", which cannot work. Returns on_close's error. */
+static int error_of_connecting(void)
+{
+    memset(trace, 0, sizeof(trace));
+    CHECK(conn_connect(loop, "name", "1", &all, &client_arg) != NULL);
+    run_ms(100);
+    CHECK(saw("x"));
+    return close_error;
+}
+
+/* Whatever fails before or after: "Connection refused" tells most. */
+static void telling_error(void)
+{
+    start_tcp(&all);
+    int nobody = server_port(server);
+    server_close(server, 0);
+    three_addresses(nobody, nobody);
+    CHECK(error_of_connecting() == ECONNREFUSED);
+    addrs[2].ai_family = 9999;
+    CHECK(error_of_connecting() == ECONNREFUSED); /* in the middle */
+    hook_addrs = &addrs[1];
+    CHECK(error_of_connecting() == ECONNREFUSED); /* first */
+    /* Without one, the first error. */
+    addrs[1].ai_addrlen = 3; /* EINVAL */
+    CHECK(error_of_connecting() == EINVAL);
+    addrs[0].ai_next = &addrs[1];
+    hook_addrs = addrs;
+    CHECK(error_of_connecting() == EAFNOSUPPORT);
+    run_out();
+}
+
+/* A server that accepts and then resets has answered. */
+static void reset_is_an_answer(void)
+{
+    struct linger reset = {.l_onoff = 1};
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof(in);
+
+    start_tcp(&all);
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(bind(listener, (struct sockaddr *)&in, sizeof(in)) == 0);
+    CHECK(listen(listener, 5) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&in, &len) == 0);
+    three_addresses(ntohs(in.sin_port), server_port(server));
+    CHECK(conn_connect(loop, "name", "1", &all, &client_arg) != NULL);
+    int fd = accept(listener, NULL, NULL);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(fd);
+    run_ms(100);
+    CHECK(saw("x") && close_error == ECONNRESET); /* no on_connect */
+    close(listener);
+    server_close(server, 0);
+    run_out();
+}
+
+/* A Unix-domain server whose backlog is full. */
+static void full_backlog(void)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fds[8];
+    int n = 0;
+
+    start(NULL);
+    strcpy(un.sun_path, path);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(bind(listener, (struct sockaddr *)&un, sizeof(un)) == 0);
+    CHECK(listen(listener, 0) == 0);
+    for (bool full = false; !full; n++) {
+        fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        full = connect(fds[n], (struct sockaddr *)&un, sizeof(un)) == -1;
+        CHECK(n < 7 && (!full || errno == EAGAIN));
+    }
+    struct conn *c = conn_connect(loop, path, "0", &all, &client_arg);
+    conn_write(c, "early", 5);
+    hook_n_waits = 0;
+    run_ms(1000);
+    CHECK(saw("") && hook_n_waits > 10 && hook_n_waits < 120);
+    /* One that is destroyed meanwhile. */
+    struct conn *other = conn_connect(loop, path, "0", &all, &client_arg);
+    conn_set_timeout(other, 50);
+    run_ms(100);
+    CHECK(saw("tt") || saw("t"));
+    memset(trace, 0, sizeof(trace));
+    conn_destroy(other);
+    run_ms(100);
+    CHECK(saw("x") && close_error == 0);
+    for (int i = 0; i < n - 1; i++)
+        close(accept(listener, NULL, NULL));
+    run_ms(100);
+    CHECK(saw("xc"));
+    int fd = accept(listener, NULL, NULL);
+    CHECK(hears(fd, "early"));
+    close(fd);
+    conn_destroy(c);
+    while (n > 0)
+        close(fds[--n]);
+    close(listener);
+    run_out();
+}
+
+/* Fails to listen on "name". Returns true if this call did, for this
+   reason. */
+static bool fails_to_listen(const char *call, int error)
+{
+    const char *failed = NULL;
+
+    errno = 0;
+    CHECK(server_listen("name", "0", &failed) == NULL);
+    if (strcmp(failed, call) != 0 || errno != error)
+        fprintf(stderr, "%s: %s\n", failed, strerror(errno));
+    return strcmp(failed, call) == 0 && errno == error;
+}
+
+static void set_descriptors(int n);
+
+static void listen_errors(void)
+{
+    start(NULL);
+    three_addresses(0, 0);
+    addrs[1].ai_family = 9999;
+    addrs[2].ai_family = 9999;
+    CHECK(fails_to_listen("socket", EAFNOSUPPORT));
+    /* Not an address of this machine: says more, whatever comes last. */
+    addrs[1].ai_family = AF_INET;
+    ipv4[1].sin_addr.s_addr = htonl(0xC0000201); /* 192.0.2.1 */
+    CHECK(fails_to_listen("bind", EADDRNOTAVAIL));
+    /* Any other failure is final, though the third address would work. */
+    addrs[2].ai_family = AF_INET;
+    addrs[1].ai_addrlen = 3;
+    CHECK(fails_to_listen("bind", EINVAL));
+    addrs[1].ai_addrlen = sizeof(ipv4[1]);
+    addrs[1].ai_socktype = SOCK_DGRAM;
+    ipv4[1].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(fails_to_listen("listen", EOPNOTSUPP));
+    addrs[1].ai_socktype = 99;
+    CHECK(fails_to_listen("socket", EINVAL));
+    hook_addrs = &addrs[2];
+    set_descriptors(3);
+    CHECK(fails_to_listen("socket", EMFILE));
+    set_descriptors(100);
+    hook_gai_error = EAI_NONAME;
+    const char *failed = NULL;
+    CHECK(server_listen("name", "0", &failed) == NULL);
+    CHECK(strcmp(failed, "name") == 0);
+    hook_gai_error = EAI_SYSTEM;
+    errno = ENFILE;
+    CHECK(server_listen("name", "0", &failed) == NULL && errno == ENFILE);
+    run_out();
+}
+
+/* `*` is everywhere for glibc, if the flags say that it's to listen. */
+static void listens_everywhere(void)
+{
+    start(NULL);
+    three_addresses(0, 0);
+    server_close(server_listen("name", "0", NULL), 0);
+    hook_addrs = NULL;
+    CHECK(hook_gai_flags & AI_PASSIVE);
+    conn_connect(loop, "127.0.0.1", "1", &all, &client_arg);
+    CHECK(!(hook_gai_flags & AI_PASSIVE));
     run_out();
 }
 
@@ -895,6 +1478,32 @@ static void unix_rules(void)
     memset(name + 1, 'x', sizeof(name) - 2);
     CHECK(server_listen(name, "0", NULL) == NULL);
     CHECK(errno == ENAMETOOLONG);
+    run_out();
+}
+
+/* server_close removes only the file that this server made. */
+static void unix_file_of_another(void)
+{
+    struct stat st;
+
+    start(&all);
+    struct server *old = server;
+    CHECK(unlink(path) == 0);
+    serve(path, &all);
+    server_close(old, 0);
+    CHECK(stat(path, &st) == 0);
+    close(peer_connect());
+    server_close(server, 0);
+    CHECK(stat(path, &st) == -1);
+    /* Gone already, or now a file that is none of a socket. */
+    serve(path, &all);
+    CHECK(unlink(path) == 0);
+    server_close(server, 0);
+    serve(path, &all);
+    CHECK(unlink(path) == 0);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    server_close(server, 0);
+    CHECK(stat(path, &st) == 0 && S_ISREG(st.st_mode));
     run_out();
 }
 
@@ -1096,20 +1705,41 @@ const struct test net_tests[] = {
     {"pause_and_resume", pause_and_resume},
     {"pause_in_on_connect", pause_in_on_connect},
     {"turns_are_capped", turns_are_capped},
+    {"queued_is_told", queued_is_told},
+    {"peer_is_told", peer_is_told},
+    {"peer_of_ipv6_is_told", peer_of_ipv6_is_told},
+    {"tcp_options", tcp_options},
+    {"urgent_data_stays", urgent_data_stays},
+    {"pause_from_another_handler", pause_from_another_handler},
+    {"changes_are_told_once", changes_are_told_once},
+    {"queue_is_not_quadratic", queue_is_not_quadratic},
     {"idle_timeout", idle_timeout},
     {"late_input_is_no_silence", late_input_is_no_silence},
+    {"slow_reader_is_not_idle", slow_reader_is_not_idle},
+    {"peer_that_stops_reading_is_idle", peer_that_stops_reading_is_idle},
     {"read_before_the_reset", read_before_the_reset},
     {"close_sends_what_waits", close_sends_what_waits},
     {"close_waits_for_the_peer", close_waits_for_the_peer},
     {"close_has_a_deadline", close_has_a_deadline},
     {"server_close_ends_all", server_close_ends_all},
+    {"loop_free_ends_all", loop_free_ends_all},
+    {"loop_free_in_a_child", loop_free_in_a_child},
+    {"free_with_close_due", free_with_close_due},
+    {"stop_leaves_all_open", stop_leaves_all_open},
+    {"server_close_twice", server_close_twice},
     {"refused", refused},
     {"unresolvable", unresolvable},
     {"several_addresses", several_addresses},
+    {"telling_error", telling_error},
+    {"reset_is_an_answer", reset_is_an_answer},
+    {"full_backlog", full_backlog},
+    {"listen_errors", listen_errors},
+    {"listens_everywhere", listens_everywhere},
     {"listens_on_the_first_that_works", listens_on_the_first_that_works},
     {"write_before_connected", write_before_connected},
     {"destroy_while_connecting", destroy_while_connecting},
     {"unix_rules", unix_rules},
+    {"unix_file_of_another", unix_file_of_another},
     {"descriptor_limit", descriptor_limit},
     {"fast_path", fast_path},
     {"idle_memory", idle_memory},
