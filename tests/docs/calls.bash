@@ -48,14 +48,15 @@ check_calls()
     check_pages "$file"
 }
 
-# The man pages that a chapter names exist, where there are any.
+# The man pages that a chapter's text names exist, where there are any.
 check_pages()
 {
     local file=$1 section name names
 
     man -w 2 read >/dev/null 2>&1 || return 0
     for section in 1 2 3 4 5 6 7 8; do
-        names=$(grep -oE "\\b[a-z_][a-z0-9_.]*\\($section\\)" "$file" |
+        names=$(awk -f "$here/prose.awk" "$file" |
+            grep -oE "\\b[a-z_][a-z0-9_.]*\\($section\\)" |
             sed 's/(.*//' | sort -u)
         # shellcheck disable=SC2086 # a word for each
         [ -z "$names" ] || man -w "$section" $names >/dev/null 2>&1 ||

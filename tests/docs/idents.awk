@@ -78,7 +78,8 @@ line ~ /^[ \t]*(typedef )?enum/ { in_enum = 1 }
         } else if (called && !member) {
             seen["call " name] = name
         }
-        if (name ~ /^[A-Z][A-Z0-9_]+$/ && !member)
+        # Behind a digit it is a number's suffix, as in 1000LL.
+        if (name ~ /^[A-Z][A-Z0-9_]+$/ && !member && before !~ /[0-9]$/)
             seen["const " name] = name
         before = before name
     }
