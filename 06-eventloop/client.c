@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -183,10 +182,8 @@ int main(int argc, char *argv[])
     app.loop = loop_new();
     if (app.loop != NULL)
         app.conn = conn_connect(app.loop, o.host, o.port, &handlers, &app);
-    if (app.conn == NULL) {
-        perror("client");
-        exit(1);
-    }
+    if (app.conn == NULL)
+        program_die("client", strerror(errno));
     program_run(app.loop);
     loop_free(app.loop);
     return app.failed ? 1 : 0;

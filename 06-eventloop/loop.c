@@ -228,8 +228,9 @@ static void note_signal(int signo)
     int saved_errno = errno;
 
     signal_pending[signo] = 1;
-    if (write(signal_owner[signo] - 1, "", 1) == -1)
-        errno = saved_errno; /* the pipe is full, so the loop wakes anyway */
+    while (write(signal_owner[signo] - 1, "", 1) == -1 && errno != EAGAIN)
+        continue; /* EAGAIN: the pipe is full, so the loop wakes anyway */
+    errno = saved_errno;
 }
 
 /* The pipe is readable. Empties it before looking for signals: one that comes

@@ -29,12 +29,11 @@ typedef void loop_cb(void *arg);
 struct loop *loop_new(void);
 
 /*
- * Frees the loop and everything that it owns (see loop_own). Watched
- * descriptors stay open, and timers and tasks are forgotten: all of these are
- * the caller's. Signals get back the disposition that they had before
- * loop_signal. Owned objects may call back while this runs, but nothing new
- * starts: loop_watch, loop_signal and loop_own fail with ECANCELED, loop_defer
- * and loop_timer_start do nothing. loop_free(NULL) does nothing.
+ * Frees the loop, and destroys what it owns (see loop_own). Descriptors stay
+ * open, timers and tasks are forgotten: they are the caller's. Signals get
+ * back their former disposition. If a callback runs meanwhile, nothing that it
+ * starts has an effect; loop_watch, loop_signal and loop_own say ECANCELED.
+ * loop_free(NULL) does nothing.
  */
 void loop_free(struct loop *loop);
 
@@ -51,11 +50,9 @@ int loop_run(struct loop *loop);
    and loop_run may continue later. No effect when the loop isn't running. */
 void loop_stop(struct loop *loop);
 
-/*
- * Returns milliseconds on the monotonic clock, which nobody can set
- * (clock_gettime(2)). The loop reads the clock once in each iteration, after
- * the wait, so asking costs nothing.
- */
+/* Returns milliseconds on the monotonic clock, which nobody can set
+   (clock_gettime(2)). The loop reads it once in each iteration, after the
+   wait, so asking costs nothing. */
 int64_t loop_now(const struct loop *loop);
 
 /* Descriptors: poll(2), epoll(7) */
@@ -79,12 +76,11 @@ void loop_unwatch(struct loop *loop, int fd);
 
 /* Timers */
 
-/* The caller's memory, so starting a timer can't fail. Zero it, then set cb
-   and arg. It must stay in place while the timer runs. */
+/* The caller's memory, so starting a timer can't fail. Zero it, set cb and arg,
+   and leave it in place while it runs. The other members are the loop's. */
 struct loop_timer {
     loop_cb *cb;
     void *arg;
-    /* The rest is the loop's. */
     int64_t when;
     int64_t repeat_ms;
     uint64_t order; /* in which timers were started */
@@ -123,12 +119,10 @@ int loop_signal(struct loop *loop, int signo, loop_cb *cb, void *arg);
 
 /* Deferred tasks */
 
-/* The caller's memory, so deferring can't fail. Zero it, then set cb and
-   arg. */
+/* The caller's memory, as a timer is. */
 struct loop_task {
     loop_cb *cb;
     void *arg;
-    /* The rest is the loop's. */
     struct loop_task *next;
     bool waiting;
 };
@@ -144,11 +138,10 @@ void loop_defer(struct loop *loop, struct loop_task *task);
 
 /* What ends with the loop */
 
-/* The caller's memory. Set cb and arg. */
+/* The caller's memory, as a timer is. */
 struct loop_owned {
     loop_cb *cb;
     void *arg;
-    /* The rest is the loop's. */
     struct loop_owned *next;
     struct loop_owned **link;
 };

@@ -31,11 +31,9 @@ struct server;
    one on_data brought. */
 #define CONN_HIGH_WATER (16 * 1024)
 
-/*
- * What a connection calls. Any may be NULL. Handlers of an accepted connection
- * start with on_connect, even if it has failed already and on_close comes
- * next. The structure must outlive its connections.
- */
+/* What a connection calls. Any may be NULL. An accepted connection starts with
+   on_connect, even if it has failed already and on_close comes next. The
+   structure must outlive its connections. */
 struct conn_handlers {
     /* Accepted, or connected. */
     void (*on_connect)(struct conn *c);
@@ -50,9 +48,8 @@ struct conn_handlers {
     void (*on_end)(struct conn *c);
     /* conn_write had returned false, and now everything is sent. */
     void (*on_drain)(struct conn *c);
-    /* Nothing was sent or received for the time of conn_set_timeout. This only
-       tells you, as in Node; conn_close or conn_destroy ends the
-       connection. */
+    /* It was idle for the time of conn_set_timeout. As in Node, this only tells
+       you: call conn_close or conn_destroy to end it. */
     void (*on_timeout)(struct conn *c);
     /* The last call for c, once, never from inside a conn_ function; c is
        freed when it returns. error is 0 when both directions have ended, or
@@ -129,10 +126,8 @@ struct conn *conn_connect(struct loop *loop, const char *host,
                           const char *port, const struct conn_handlers *on,
                           void *arg);
 
-/*
- * Any handler, and any other code until on_close has returned, may call the
- * conn_ functions. On a closed connection they do nothing.
- */
+/* The conn_ functions may be called from anywhere until on_close has returned.
+   On a closed connection they do nothing. */
 
 /* The arg of server_start or conn_connect, or what conn_set_arg set later. */
 void *conn_arg(const struct conn *c);
@@ -151,9 +146,8 @@ size_t conn_queued(const struct conn *c);
 /*
  * Sends all of data: whatever the kernel doesn't take at once is copied and
  * sent later. Returns false if you should stop producing until on_drain; data
- * is sent even so. After conn_end or on a closed connection, it isn't sent,
- * and there is no on_drain. An error of write(2) or ENOMEM closes the
- * connection, see on_close.
+ * is sent even so. After conn_end it isn't, and no on_drain comes. An error of
+ * write(2) or ENOMEM closes the connection, see on_close.
  */
 bool conn_write(struct conn *c, const void *data, size_t n);
 

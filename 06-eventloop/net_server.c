@@ -3,6 +3,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -23,43 +25,34 @@ struct server {
     bool paused; /* doesn't accept until the timer or a close ends this */
     int fd; /* -1: closed */
     pid_t opener;
-    struct stat file; /* of a Unix-domain socket */
+    struct stat file; /* of a Unix-domain socket: what lstat says */
+    char path[]; /* "": it's a TCP socket */
 };
-
-/* Listens, and remembers which file that has made. */
-static int server_open(struct server *s, const char *host, const char *port,
-                       const char **failed)
-{
-    struct addrinfo *list = sock_resolve(host, port, true);
-
-    *failed = host;
-    if (list == NULL)
-        return -1;
-    s->fd = sock_listen(list, failed);
-    int saved_errno = errno;
-    sock_free_addrs(list);
-    errno = saved_errno;
-    if (s->fd == -1)
-        return -1;
-    sock_file(s->fd, &s->file);
-    s->opener = getpid();
-    return 0;
-}
 
 struct server *server_listen(const char *host, const char *port,
                              const char **failed)
 {
-    const char *what = "malloc";
-    struct server *s = calloc(1, sizeof(*s));
+    const char *what = host;
+    struct addrinfo *list = sock_resolve(host, port, true);
+    struct server *s = NULL;
 
-    if (s != NULL && server_open(s, host, port, &what) == 0)
-        return s;
+    if (list != NULL)
+        s = calloc(1, sizeof(*s) + strlen(host) + 1);
+    if (s != NULL)
+        s->fd = sock_listen(list, &what);
     int saved_errno = errno;
-    free(s);
-    errno = saved_errno;
-    if (failed != NULL)
-        *failed = what;
-    return NULL;
+    sock_free_addrs(list);
+    if (s == NULL || s->fd == -1) {
+        free(s);
+        errno = saved_errno;
+        if (failed != NULL)
+            *failed = what;
+        return NULL;
+    }
+    s->opener = getpid();
+    if (strchr(host, '/') != NULL && lstat(host, &s->file) == 0)
+        strcpy(s->path, host);
+    return s;
 }
 
 int server_port(const struct server *s)
@@ -148,6 +141,17 @@ void server_forget(struct conn *c)
         server_resume(s);
 }
 
+/* Removes the socket's file, unless another one is at that path by now. */
+static void remove_file(const struct server *s)
+{
+    struct stat now;
+
+    if (*s->path != '\0' && s->opener == getpid() &&
+        lstat(s->path, &now) == 0 && now.st_dev == s->file.st_dev &&
+        now.st_ino == s->file.st_ino)
+        unlink(s->path);
+}
+
 /* For loop_free. */
 static void server_cancel(void *arg)
 {
@@ -189,8 +193,7 @@ void server_close(struct server *s, int grace_ms)
         loop_unwatch(s->loop, s->fd);
     }
     s->paused = false;
-    if (s->opener == getpid())
-        sock_unlink(s->fd, &s->file);
+    remove_file(s);
     close(s->fd);
     s->fd = -1;
     for (struct conn *c = s->conns; c != NULL; c = c->next)

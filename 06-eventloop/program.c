@@ -93,17 +93,15 @@ void program_prepare(void)
     }
 }
 
-/* Returns true if these words may be logged now. Words that share a slot of
-   the table share its second, too. */
-static bool log_is_due(const char *what, const char *why)
+/* Returns true if this line may be logged now. Lines that share a slot of the
+   table share its second, too. */
+static bool log_is_due(const char *line)
 {
     static time_t last[LOG_SLOTS];
     struct timespec now;
     unsigned slot = 0;
 
-    for (const char *p = what; *p != '\0'; p++)
-        slot = slot * 31 + (unsigned char)*p;
-    for (const char *p = why; *p != '\0'; p++)
+    for (const char *p = line; *p != '\0'; p++)
         slot = slot * 31 + (unsigned char)*p;
     slot %= LOG_SLOTS;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -116,10 +114,27 @@ static bool log_is_due(const char *what, const char *why)
 void program_log(const char *what, const char *why)
 {
     struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
+    char line[256];
 
-    if (log_is_due(what, why) && poll(&err, 1, 0) == 1 &&
-        err.revents == POLLOUT)
-        fprintf(stderr, "%s: %s\n", what, why);
+    snprintf(line, sizeof(line), "%s: %s\n", what, why);
+    if (log_is_due(line) && poll(&err, 1, 0) == 1 && err.revents == POLLOUT)
+        fputs(line, stderr);
+}
+
+void program_die(const char *what, const char *why)
+{
+    fprintf(stderr, "%s: %s\n", what, why);
+    exit(1);
+}
+
+struct loop *program_loop(loop_cb *on_signal, void *arg)
+{
+    struct loop *loop = loop_new();
+
+    if (loop == NULL || loop_signal(loop, SIGINT, on_signal, arg) == -1 ||
+        loop_signal(loop, SIGTERM, on_signal, arg) == -1)
+        program_die("loop", strerror(errno));
+    return loop;
 }
 
 void program_run(struct loop *loop)
@@ -127,10 +142,8 @@ void program_run(struct loop *loop)
     struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
 
     while (loop_run(loop) == -1) {
-        if (errno != ENOMEM && errno != EAGAIN) {
-            perror("loop");
-            exit(1);
-        }
+        if (errno != ENOMEM && errno != EAGAIN)
+            program_die("loop", strerror(errno));
         program_log("loop", strerror(errno));
         nanosleep(&pause, NULL);
     }

@@ -36,8 +36,15 @@ void program_prepare(void);
  */
 void program_log(const char *what, const char *why);
 
+/* Prints "what: why" on stderr and exits with 1. */
+void program_die(const char *what, const char *why);
+
+/* Returns a loop that calls on_signal(arg) at SIGINT and SIGTERM. Exits if it
+   can't. */
+struct loop *program_loop(loop_cb *on_signal, void *arg);
+
 /* Runs the loop. If a wait fails for lack of memory, logs it, pauses briefly,
-   and carries on. Any other error ends the program with 1. */
+   and carries on. Exits at any other error. */
 void program_run(struct loop *loop);
 
 #endif

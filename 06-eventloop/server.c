@@ -24,18 +24,11 @@ static const char usage[] =
 
 struct app {
     struct options options;
+    struct server *server;
     struct loop *loop;
-    struct server *server; /* NULL in a parent that is stopping */
-    struct workers *workers; /* the parent's */
     int stop_fd; /* a worker's: EOF when it should end; otherwise -1 */
     int n_signals;
 };
-
-static void die(const char *what)
-{
-    fprintf(stderr, "%s: %s\n", what, net_strerror(errno));
-    exit(1);
-}
 
 /* The echo: Node's handlers, one by one */
 
@@ -63,33 +56,22 @@ static const struct conn_handlers echo = {.on_connect = on_connect,
                                           .on_end = conn_end,
                                           .on_timeout = on_timeout};
 
-static void announce(const struct app *app)
+static void announce(void *arg)
 {
+    const struct app *app = arg;
     int port = server_port(app->server);
 
-    if (port == -1)
-        die("getsockname");
     if (strchr(app->options.host, '/') != NULL)
         printf("Server is listening on %s\n", app->options.host);
-    else
+    else if (port != -1)
         printf("Server is listening on %s:%d\n", app->options.host, port);
+    else
+        program_die("getsockname", strerror(errno));
     fflush(stdout);
 }
 
-static void open_loop(struct app *app, loop_cb *on_signal)
-{
-    app->loop = loop_new();
-    if (app->loop == NULL ||
-        loop_signal(app->loop, SIGINT, on_signal, app) == -1 ||
-        loop_signal(app->loop, SIGTERM, on_signal, app) == -1)
-        die("loop");
-}
-
-/* A process that serves: the only one, or a worker */
-
-/* A graceful shutdown: the loop ends when the last connection is closed. A
-   worker is told both by its parent and, at Ctrl-C, by a signal of its own. */
-static void stop_serving(void *arg)
+/* A graceful shutdown: the loop ends when the last connection is closed. */
+static void stop(void *arg)
 {
     struct app *app = arg;
 
@@ -97,27 +79,29 @@ static void stop_serving(void *arg)
     loop_unwatch(app->loop, app->stop_fd);
 }
 
-static void on_serving_signal(void *arg)
+/* The second signal ends it now. A worker's parent may have asked it to end
+   before; that doesn't count, as at Ctrl-C both of them get a signal. */
+static void on_signal(void *arg)
 {
     struct app *app = arg;
 
-    if (++app->n_signals > 1)
+    if (++app->n_signals == 2)
         exit(1);
-    stop_serving(app);
+    stop(app);
 }
 
+/* Runs in the only process, or in each worker. Returns its exit status. */
 static int serve(int stop_fd, void *arg)
 {
     struct app *app = arg;
 
-    open_loop(app, on_serving_signal);
+    app->loop = program_loop(on_signal, app);
     app->stop_fd = stop_fd;
-    if (stop_fd != -1 &&
-        loop_watch(app->loop, stop_fd, stop_serving, NULL, app) == -1)
-        die("loop");
+    if (stop_fd != -1 && loop_watch(app->loop, stop_fd, stop, NULL, app) == -1)
+        program_die("loop", strerror(errno));
     server_on_error(app->server, program_log);
     if (server_start(app->server, app->loop, &echo, app) == -1)
-        die("start");
+        program_die("loop", strerror(errno));
     if (stop_fd == -1)
         announce(app);
     program_run(app->loop);
@@ -125,30 +109,12 @@ static int serve(int stop_fd, void *arg)
     return 0;
 }
 
-/* The parent of the workers */
-
-static void on_parent_signal(void *arg)
+/* The parent only listens: its workers accept. */
+static void stop_listening(void *arg)
 {
     struct app *app = arg;
 
-    if (app->server != NULL)
-        server_close(app->server, 0);
-    app->server = NULL;
-    workers_stop(app->workers);
-}
-
-static int supervise(struct app *app)
-{
-    open_loop(app, on_parent_signal);
-    app->workers = workers_start(app->loop, app->options.n_workers, serve, app,
-                                 program_log);
-    if (app->workers == NULL)
-        die("start");
-    announce(app);
-    program_run(app->loop);
-    bool all_well = workers_free(app->workers);
-    loop_free(app->loop);
-    return all_well ? 0 : 1;
+    server_close(app->server, 0);
 }
 
 int main(int argc, char *argv[])
@@ -159,6 +125,9 @@ int main(int argc, char *argv[])
     program_prepare();
     app.server = server_listen(app.options.host, app.options.port, &failed);
     if (app.server == NULL)
-        die(failed);
-    return app.options.n_workers > 0 ? supervise(&app) : serve(-1, &app);
+        program_die(failed, net_strerror(errno));
+    if (app.options.n_workers == 0)
+        return serve(-1, &app);
+    return workers_run(app.options.n_workers, serve, announce, stop_listening,
+                       &app);
 }

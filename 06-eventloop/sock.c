@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -254,35 +255,4 @@ int sock_unsent(int fd)
         return 0;
 #endif
     return n;
-}
-
-/* Fills in addr. Returns the path that a Unix-domain socket is bound to, or
-   NULL. */
-static const char *path_of(int fd, union address *addr)
-{
-    socklen_t len = sizeof(*addr);
-
-    addr->any.sa_family = AF_UNSPEC;
-    if (getsockname(fd, &addr->any, &len) == -1 ||
-        addr->any.sa_family != AF_UNIX)
-        return NULL;
-    return addr->un.sun_path;
-}
-
-int sock_file(int listen_fd, struct stat *st)
-{
-    union address addr;
-    const char *path = path_of(listen_fd, &addr);
-
-    return path != NULL ? lstat(path, st) : -1;
-}
-
-void sock_unlink(int listen_fd, const struct stat *made)
-{
-    struct stat now;
-    union address addr;
-
-    if (sock_file(listen_fd, &now) == 0 && now.st_dev == made->st_dev &&
-        now.st_ino == made->st_ino)
-        unlink(path_of(listen_fd, &addr));
 }

@@ -10,7 +10,6 @@
 #include <netdb.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 /* Returns true if accept, read or write, which set this errno, would only
    have blocked. */
@@ -50,13 +49,5 @@ void sock_peer(int fd, char *buf, size_t size);
 /* Returns how much the kernel has still to send, where that can be asked,
    otherwise 0. */
 int sock_unsent(int fd);
-
-/* Tells which file a Unix-domain socket is bound to: lstat(2). Returns -1 for
-   other sockets, or if it's gone. */
-int sock_file(int listen_fd, struct stat *st);
-
-/* Removes the file that sock_file told, unless another one is in its
-   place. */
-void sock_unlink(int listen_fd, const struct stat *made);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "workers.h"
 
 #define RESTART_MS 1000 /* before a worker is replaced that died at once */
@@ -28,14 +29,14 @@ struct worker {
 struct workers {
     struct loop *loop;
     worker_main *work;
+    loop_cb *on_stop;
     void *arg;
-    worker_log *log;
     struct loop_timer deadline;
     bool stopping;
     bool killed;
     int fds[2];
     int count;
-    struct worker worker[];
+    struct worker *worker;
 };
 
 /* Forks and, in the child, calls loop_free. Signals are blocked meanwhile, as
@@ -63,7 +64,7 @@ static void worker_start(void *arg)
     one->started = loop_now(w->loop);
     pid_t pid = fork_without(w->loop);
     if (pid == -1) {
-        w->log("fork", strerror(errno));
+        program_log("fork", strerror(errno));
         loop_timer_start(w->loop, &one->restart, RESTART_MS, 0);
     } else if (pid == 0) {
         close(w->fds[0]);
@@ -80,7 +81,7 @@ static void worker_ended(struct worker *one)
     one->pid = 0;
     if (w->stopping)
         return;
-    w->log("worker", "ended, will be replaced");
+    program_log("worker", "ended, will be replaced");
     if (loop_now(w->loop) - one->started >= RESTART_MS)
         worker_start(one);
     else
@@ -106,74 +107,22 @@ static void kill_all(void *arg)
     for (int i = 0; i < w->count; i++) {
         if (w->worker[i].pid <= 0)
             continue;
-        w->log("worker", "hasn't ended, is killed");
+        program_log("worker", "hasn't ended, is killed");
         kill(w->worker[i].pid, SIGKILL);
         w->killed = true;
     }
 }
 
-/* EOF: no worker holds the other end any more. */
-static void on_all_ended(void *arg)
+static void on_signal(void *arg)
 {
     struct workers *w = arg;
 
-    loop_unwatch(w->loop, w->fds[0]);
-    loop_timer_stop(w->loop, &w->deadline);
-    loop_signal(w->loop, SIGCHLD, NULL, NULL);
-}
-
-/* Makes the pair of sockets and watches it and SIGCHLD. */
-static int workers_watch(struct workers *w)
-{
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, w->fds) == -1)
-        return -1;
-    if (loop_watch(w->loop, w->fds[0], on_all_ended, NULL, w) == 0 &&
-        loop_signal(w->loop, SIGCHLD, on_child, w) == 0)
-        return 0;
-    int saved_errno = errno;
-    loop_unwatch(w->loop, w->fds[0]);
-    close(w->fds[0]);
-    close(w->fds[1]);
-    errno = saved_errno;
-    return -1;
-}
-
-struct workers *workers_start(struct loop *loop, int count, worker_main *work,
-                              void *arg, worker_log *log)
-{
-    struct workers *w = calloc(1, sizeof(*w) + count * sizeof(w->worker[0]));
-
-    if (w == NULL)
-        return NULL;
-    w->loop = loop;
-    w->work = work;
-    w->arg = arg;
-    w->log = log;
-    w->count = count;
-    w->deadline.cb = kill_all;
-    w->deadline.arg = w;
-    if (workers_watch(w) == -1) {
-        int saved_errno = errno;
-        free(w);
-        errno = saved_errno;
-        return NULL;
-    }
-    for (int i = 0; i < count; i++) {
-        w->worker[i].all = w;
-        w->worker[i].restart.cb = worker_start;
-        w->worker[i].restart.arg = &w->worker[i];
-        worker_start(&w->worker[i]);
-    }
-    return w;
-}
-
-void workers_stop(struct workers *w)
-{
     if (w->stopping) {
         kill_all(w);
         return;
     }
     w->stopping = true;
+    w->on_stop(w->arg);
     for (int i = 0; i < w->count; i++)
         loop_timer_stop(w->loop, &w->worker[i].restart);
     loop_timer_start(w->loop, &w->deadline, STOP_MS, 0);
@@ -181,17 +130,45 @@ void workers_stop(struct workers *w)
     shutdown(w->fds[0], SHUT_WR);
 }
 
-/* A worker that hasn't been waited for has closed its end, so it is about to
-   exit. */
-bool workers_free(struct workers *w)
+/* EOF: no worker holds the other end any more. One that hasn't been waited for
+   is about to exit. */
+static void on_all_ended(void *arg)
 {
-    bool all_well = !w->killed;
+    struct workers *w = arg;
 
+    loop_unwatch(w->loop, w->fds[0]);
+    loop_timer_stop(w->loop, &w->deadline);
     for (int i = 0; i < w->count; i++) {
         if (w->worker[i].pid > 0)
             waitpid(w->worker[i].pid, NULL, 0);
+        w->worker[i].pid = 0;
     }
-    close(w->fds[0]);
-    free(w);
-    return all_well;
+}
+
+int workers_run(int count, worker_main *work, loop_cb *on_start,
+                loop_cb *on_stop, void *arg)
+{
+    struct workers w = {.work = work,
+                        .on_stop = on_stop,
+                        .arg = arg,
+                        .deadline = {.cb = kill_all, .arg = &w},
+                        .count = count};
+
+    w.loop = program_loop(on_signal, &w);
+    w.worker = calloc(count, sizeof(w.worker[0]));
+    if (w.worker == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, w.fds) == -1 ||
+        loop_watch(w.loop, w.fds[0], on_all_ended, NULL, &w) == -1 ||
+        loop_signal(w.loop, SIGCHLD, on_child, &w) == -1)
+        program_die("workers", strerror(errno));
+    for (int i = 0; i < count; i++) {
+        w.worker[i].all = &w;
+        w.worker[i].restart.cb = worker_start;
+        w.worker[i].restart.arg = &w.worker[i];
+        worker_start(&w.worker[i]);
+    }
+    on_start(arg);
+    program_run(w.loop);
+    loop_free(w.loop);
+    free(w.worker);
+    return w.killed ? 1 : 0;
 }

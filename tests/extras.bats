@@ -380,3 +380,97 @@ closed_at_start()
     cmp "$BATS_TEST_TMPDIR/closed.out" /etc/passwd
     healthy
 }
+
+@test "-w 2: SIGTERM kills a worker that is stopped, and says so with exit 1" {
+    local workers
+
+    server_start -w 2
+    wait_until 5 children_are 2
+    mapfile -t workers < <(children_of "$SERVER_PID")
+    stop "${workers[0]}"
+    kill -TERM "$SERVER_PID"
+    end_of "$SERVER_PID" 4 ||
+        because 06 "an end within two seconds or so" "none within 4 s" \
+            "the parent waits for a worker that never ends"
+    [ "$STATUS" -eq 1 ]
+    [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ]
+    not alive "${workers[0]}"
+    not alive "${workers[1]}"
+}
+
+@test "signals that whoever started it has blocked end it, and replace workers" {
+    local worker
+
+    SERVER_WRAP=(env --block-signal=TERM,INT,CHLD)
+    "${SERVER_WRAP[@]}" true || skip "this env cannot block signals"
+    server_start -w 1
+    wait_until 5 child_of_server
+    worker=$CHILD
+    sleep 1.1 # else a second passes before it is replaced
+    kill -KILL "$worker"
+    wait_until 5 not alive "$worker"
+    wait_until 5 children_are 1
+    kill -TERM "$SERVER_PID"
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+}
+
+@test "a wait that fails for lack of memory is logged, and ends nothing" {
+    need_shim echo_once
+    server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:2
+    peer -n 5 echo:20000 fin end
+    bitten wait
+    [ "$(grep -c '^loop: ' "$SERVER_ERR")" -eq 1 ] ||
+        because 06 "a line: loop: and why" "$(cat "$SERVER_ERR")" \
+            "the failed wait is not logged"
+    kill -TERM "$SERVER_PID"
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+}
+
+@test "a server's file that another one has replaced is left alone" {
+    local old
+
+    on_a_path
+    server_start
+    old=$SERVER_PID
+    rm "$LISTEN_HOST"
+    server_start
+    kill -TERM "$old"
+    end_of "$old"
+    [ "$STATUS" -eq 0 ]
+    healthy
+}
+
+# server_of_node SCRIPT: the client's server is that script.
+server_of_node()
+{
+    need node
+    SERVER_CMD=(node -e "const net = require('net');
+        const [host, port] = process.argv.slice(1);
+        const server = net.createServer({ allowHalfOpen: true }, $1);
+        server.listen(port, host, () => console.log('Server is listening on '
+            + host + ':' + server.address().port));")
+    server_start
+}
+
+# client_ends STATUS WORDS: what the client said, and its exit status.
+client_ends()
+{
+    STDIN=$TESTS_DIR/run start client "${CLIENT_CMD[@]}" localhost "$PORT"
+    end_of "$LAST_PID" 5 || because 06 "the client ends" "it hangs" \
+        "it waits for a FIN that never comes"
+    [ "$STATUS" -eq "$1" ]
+    grep "$2" "$BATS_TEST_TMPDIR/client.err"
+}
+
+@test "client: all came back, and the server never closes: ends all the same" {
+    server_of_node '(s) => s.on("data", (data) => s.write(data))'
+    client_ends 0 'does.*close'
+    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/client.out"
+}
+
+@test "client: more comes back than was sent: says so at once, exit 1" {
+    server_of_node '(s) => s.on("data", (data) => s.write(data + data))'
+    client_ends 1 'more came back than was sent'
+}
