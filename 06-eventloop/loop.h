@@ -76,8 +76,8 @@ void loop_unwatch(struct loop *loop, int fd);
 
 /* Timers */
 
-/* The caller's memory, so starting a timer can't fail. Zero it, set cb and arg,
-   and leave it in place while it runs. The other members are the loop's. */
+/* The caller's memory, so starting a timer can't fail. Zero it, set cb and
+   arg, and leave it in place while it runs. The rest is the loop's. */
 struct loop_timer {
     loop_cb *cb;
     void *arg;

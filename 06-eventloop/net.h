@@ -42,14 +42,14 @@ struct conn_handlers {
        discarded. */
     void (*on_data)(struct conn *c, const char *data, size_t n);
     /* The peer will send no more (FIN). If this is set, the connection stays
-       half-open, as with Node's allowHalfOpen: *you* call conn_end when you
-       have sent everything, `.on_end = conn_end` at the earliest. NULL calls
-       conn_end for you, as Node does by default. */
+       half-open, as with Node's allowHalfOpen: *you* call conn_end once you
+       have written everything (if that's now: `.on_end = conn_end`). NULL
+       calls conn_end for you, as Node does by default. */
     void (*on_end)(struct conn *c);
     /* conn_write had returned false, and now everything is sent. */
     void (*on_drain)(struct conn *c);
-    /* It was idle for the time of conn_set_timeout. As in Node, this only tells
-       you: call conn_close or conn_destroy to end it. */
+    /* Idle for as long as conn_set_timeout says. As in Node, this only tells
+       you: call conn_close or conn_destroy to end the connection. */
     void (*on_timeout)(struct conn *c);
     /* The last call for c, once, never from inside a conn_ function; c is
        freed when it returns. error is 0 when both directions have ended, or

@@ -37,7 +37,7 @@ void program_prepare(void);
 void program_log(const char *what, const char *why);
 
 /* Prints "what: why" on stderr and exits with 1. */
-void program_die(const char *what, const char *why);
+_Noreturn void program_die(const char *what, const char *why);
 
 /* Returns a loop that calls on_signal(arg) at SIGINT and SIGTERM. Exits if it
    can't. */

@@ -14,21 +14,22 @@ static bool is_before(const struct loop_timer *a, const struct loop_timer *b)
     return a->when < b->when || (a->when == b->when && a->order < b->order);
 }
 
-/* Joins two trees: the later root becomes the other's first child. Returns
-   the root. */
+/* Joins two trees, which may be NULL: the later root becomes the other's first
+   child. Returns the root. */
 static struct loop_timer *join(struct loop_timer *a, struct loop_timer *b)
 {
-    if (a == NULL)
-        return b;
-    if (b == NULL)
-        return a;
-    if (is_before(b, a))
-        return join(b, a);
-    b->next = a->child;
-    b->link = &a->child;
-    if (b->next != NULL)
-        b->next->link = &b->next;
-    a->child = b;
+    if (a == NULL || (b != NULL && is_before(b, a))) {
+        struct loop_timer *first = b;
+        b = a;
+        a = first;
+    }
+    if (b != NULL) {
+        b->next = a->child;
+        b->link = &a->child;
+        if (b->next != NULL)
+            b->next->link = &b->next;
+        a->child = b;
+    }
     return a;
 }
 

@@ -1,6 +1,6 @@
 // hello-client -- the client of hello-server
 //
-// usage: node hello-client.js [HOST [PORT]]        the default is localhost 8000
+// usage: node hello-client.js [HOST [PORT]]    the default is localhost 8000
 'use strict';
 const net = require('net');
 

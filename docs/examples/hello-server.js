@@ -1,6 +1,6 @@
 // hello-server -- the echo example of Node's net
 //
-// usage: node hello-server.js [HOST [PORT]]        the default is localhost 8000
+// usage: node hello-server.js [HOST [PORT]]    the default is localhost 8000
 'use strict';
 const net = require('net');
 
