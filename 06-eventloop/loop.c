@@ -40,14 +40,14 @@ struct loop {
 
     struct watcher *watchers; /* the index is the fd */
     int watchers_size;
-    int n_watched; /* those with a callback */
+    int n_watched; /* those with a callback: signal_pipe[0], too */
     uint64_t generation; /* counts the waits */
 
     struct loop_timer *timers;
     uint64_t n_timers_started;
 
     struct signal_watcher signals[MAX_SIGNAL + 1];
-    int signal_pipe[2]; /* made for the first signal, else -1 */
+    int signal_pipe[2];
 
     struct loop_task *tasks;
     struct loop_task **tasks_end;
@@ -67,21 +67,37 @@ static int64_t clock_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static void on_signal_pipe(void *arg);
+
+/* Makes the poller and the pipe. */
+static int loop_open(struct loop *loop)
+{
+    loop->poller = poller_new();
+    if (loop->poller == NULL || pipe(loop->signal_pipe) == -1)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        if (fcntl(loop->signal_pipe[i], F_SETFL, O_NONBLOCK) == -1 ||
+            fcntl(loop->signal_pipe[i], F_SETFD, FD_CLOEXEC) == -1)
+            return -1;
+    }
+    return loop_watch(loop, loop->signal_pipe[0], on_signal_pipe, NULL, loop);
+}
+
 struct loop *loop_new(void)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
 
     if (loop == NULL)
         return NULL;
-    loop->poller = poller_new();
-    if (loop->poller == NULL) {
-        free(loop);
-        return NULL;
-    }
     loop->now = clock_ms();
-    loop->signal_pipe[0] = -1;
+    loop->signal_pipe[0] = loop->signal_pipe[1] = -1;
     loop->tasks_end = &loop->tasks;
-    return loop;
+    if (loop_open(loop) == 0)
+        return loop;
+    int saved_errno = errno;
+    loop_free(loop);
+    errno = saved_errno;
+    return NULL;
 }
 
 /* The poller goes first: a forked child shares the kernel's epoll instance
@@ -90,7 +106,8 @@ void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
-    poller_free(loop->poller);
+    if (loop->poller != NULL)
+        poller_free(loop->poller);
     loop->poller = NULL;
     for (int signo = 1; signo <= MAX_SIGNAL; signo++)
         loop_signal(loop, signo, NULL, NULL);
@@ -100,10 +117,8 @@ void loop_free(struct loop *loop)
         loop->tasks->waiting = false;
     while (loop->owned != NULL)
         loop->owned->cb(loop->owned->arg);
-    if (loop->signal_pipe[0] != -1) {
-        close(loop->signal_pipe[0]);
-        close(loop->signal_pipe[1]);
-    }
+    for (int i = 0; i < 2 && loop->signal_pipe[i] != -1; i++)
+        close(loop->signal_pipe[i]);
     free(loop->watchers);
     free(loop);
 }
@@ -251,26 +266,6 @@ static void on_signal_pipe(void *arg)
     }
 }
 
-static int signal_pipe_open(struct loop *loop)
-{
-    int *fds = loop->signal_pipe;
-
-    if (pipe(fds) == -1)
-        return -1;
-    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) != -1 &&
-        fcntl(fds[1], F_SETFL, O_NONBLOCK) != -1 &&
-        fcntl(fds[0], F_SETFD, FD_CLOEXEC) != -1 &&
-        fcntl(fds[1], F_SETFD, FD_CLOEXEC) != -1 &&
-        loop_watch(loop, fds[0], on_signal_pipe, NULL, loop) == 0)
-        return 0;
-    int saved_errno = errno;
-    close(fds[0]);
-    close(fds[1]);
-    fds[0] = -1;
-    errno = saved_errno;
-    return -1;
-}
-
 /* Installs the handler for a signal that this loop doesn't have yet. */
 static int signal_take(struct loop *loop, int signo)
 {
@@ -282,8 +277,6 @@ static int signal_take(struct loop *loop, int signo)
         errno = loop->poller == NULL ? ECANCELED : EBUSY;
         return -1;
     }
-    if (loop->signal_pipe[0] == -1 && signal_pipe_open(loop) == -1)
-        return -1;
     signal_pending[signo] = 0;
     signal_owner[signo] = loop->signal_pipe[1] + 1;
     if (sigaction(signo, &action, &loop->signals[signo].former) == -1) {
@@ -329,12 +322,10 @@ void loop_defer(struct loop *loop, struct loop_task *task)
 
 /* An iteration, phase by phase */
 
+/* The pipe is always watched, and doesn't count. */
 static bool loop_alive(const struct loop *loop)
 {
-    int own = loop->signal_pipe[0] != -1;
-
-    return loop->n_watched > own || loop->timers != NULL ||
-           loop->tasks != NULL;
+    return loop->n_watched > 1 || loop->timers != NULL || loop->tasks != NULL;
 }
 
 /* Timers that a callback starts are due later than now, so this ends. */

@@ -112,8 +112,7 @@ void loop_timer_stop(struct loop *loop, struct loop_timer *t);
  * signal, because the process may have inherited a mask that blocks it. A
  * signal belongs to one loop of the process at a time. A NULL cb gives the
  * signal its former disposition back. Returns 0, or -1: EINVAL for a signo
- * that can't be caught or is above 64, EBUSY if another loop has it, ENOMEM,
- * EMFILE, ENFILE.
+ * that can't be caught or is above 64, EBUSY if another loop has it.
  */
 int loop_signal(struct loop *loop, int signo, loop_cb *cb, void *arg);
 

@@ -74,7 +74,7 @@ const char *net_strerror(int error);
  * or the file isn't a socket: EADDRINUSE. (Two servers that start on one path
  * at the same moment may each take the other's file for a dead one's.)
  * Returns NULL with errno set, see net_strerror; *failed, if failed isn't
- * NULL, is then what failed: "bind" or another call, or host if it didn't
+ * NULL, then tells what failed: "bind" or another call, or host if it didn't
  * resolve.
  */
 struct server *server_listen(const char *host, const char *port,

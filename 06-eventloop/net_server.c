@@ -29,20 +29,32 @@ struct server {
     char path[]; /* "": it's a TCP socket */
 };
 
+/* Resolves host and listens there. Returns the socket, or -1, and *failed
+   tells what failed. */
+static int listen_at(const char *host, const char *port, const char **failed)
+{
+    struct addrinfo *list = sock_resolve(host, port, true);
+
+    *failed = host;
+    if (list == NULL)
+        return -1;
+    int fd = sock_listen(list, failed);
+    int saved_errno = errno;
+    sock_free_addrs(list);
+    errno = saved_errno;
+    return fd;
+}
+
 struct server *server_listen(const char *host, const char *port,
                              const char **failed)
 {
-    const char *what = host;
-    struct addrinfo *list = sock_resolve(host, port, true);
-    struct server *s = NULL;
+    const char *what = "malloc";
+    struct server *s = calloc(1, sizeof(*s) + strlen(host) + 1);
 
-    if (list != NULL)
-        s = calloc(1, sizeof(*s) + strlen(host) + 1);
     if (s != NULL)
-        s->fd = sock_listen(list, &what);
-    int saved_errno = errno;
-    sock_free_addrs(list);
+        s->fd = listen_at(host, port, &what);
     if (s == NULL || s->fd == -1) {
+        int saved_errno = errno;
         free(s);
         errno = saved_errno;
         if (failed != NULL)

@@ -400,7 +400,7 @@ closed_at_start()
 @test "signals that whoever started it has blocked end it, and replace workers" {
     local worker
 
-    SERVER_WRAP=(env --block-signal=TERM,INT,CHLD)
+    SERVER_WRAP=(env "--block-signal=TERM,INT,CHLD")
     env --block-signal=TERM true || skip "this env cannot block signals"
     server_start -w 1
     wait_until 5 child_of_server

@@ -1068,7 +1068,7 @@ static void loop_free_ends_all(void)
         CHECK(hears(fds[i], ""));
         close(fds[i]);
     }
-    for (int fd = 3; fd < 64; fd++)
+    for (int fd = 3; fd < 64; fd++) /* all of net's close on exec */
         CHECK(fcntl(fd, F_GETFD) == -1 || fcntl(fd, F_GETFD) == 0);
     rmdir(dir);
 }
