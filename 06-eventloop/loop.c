@@ -243,7 +243,7 @@ static void note_signal(int signo)
     int saved_errno = errno;
 
     signal_pending[signo] = 1;
-    while (write(signal_owner[signo] - 1, "", 1) == -1 && errno != EAGAIN)
+    while (write(signal_owner[signo] - 1, "", 1) == -1 && errno == EINTR)
         continue; /* EAGAIN: the pipe is full, so the loop wakes anyway */
     errno = saved_errno;
 }

@@ -5,9 +5,9 @@
  *    docs/examples/hello-server.c \
  *    06-eventloop/{loop,timers,net,net_client,net_server,sock,poller_poll}.c
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "net.h"
 
@@ -25,9 +25,10 @@ int main(int argc, char *argv[])
     struct server *server = server_listen(host, port, NULL);
 
     signal(SIGPIPE, SIG_IGN);
-    if (server == NULL || server_start(server, loop, &handlers, NULL) == -1) {
-        perror("hello-server");
-        exit(1);
+    if (loop == NULL || server == NULL ||
+        server_start(server, loop, &handlers, NULL) == -1) {
+        fprintf(stderr, "%s: %s\n", host, net_strerror(errno));
+        return 1;
     }
     printf("Server is listening on %s:%d\n", host, server_port(server));
     fflush(stdout);
