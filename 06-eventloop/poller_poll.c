@@ -35,7 +35,7 @@ static int poller_grow(struct poller *p, int fd)
     if (fds == NULL)
         return -1;
     for (int i = p->size; i < size; i++)
-        fds[i].fd = -1;
+        fds[i] = (struct pollfd){.fd = -1};
     p->fds = fds;
     p->size = size;
     return 0;

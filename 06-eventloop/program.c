@@ -131,10 +131,12 @@ struct loop *program_loop(loop_cb *on_signal, void *arg)
 {
     struct loop *loop = loop_new();
 
-    if (loop == NULL || loop_signal(loop, SIGINT, on_signal, arg) == -1 ||
-        loop_signal(loop, SIGTERM, on_signal, arg) == -1)
-        program_die("loop", strerror(errno));
-    return loop;
+    if (loop != NULL && loop_signal(loop, SIGINT, on_signal, arg) == 0 &&
+        loop_signal(loop, SIGTERM, on_signal, arg) == 0)
+        return loop;
+    const char *why = strerror(errno);
+    loop_free(loop);
+    program_die("loop", why);
 }
 
 void program_run(struct loop *loop)
