@@ -241,9 +241,11 @@ void loop_timer_stop(struct loop *loop, struct loop_timer *t)
 static void note_signal(int signo)
 {
     int saved_errno = errno;
+    int tries = 3;
 
     signal_pending[signo] = 1;
-    while (write(signal_owner[signo] - 1, "", 1) == -1 && errno == EINTR)
+    while (write(signal_owner[signo] - 1, "", 1) == -1 && errno != EAGAIN &&
+           --tries > 0)
         continue; /* EAGAIN: the pipe is full, so the loop wakes anyway */
     errno = saved_errno;
 }

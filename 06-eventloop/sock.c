@@ -248,11 +248,7 @@ void sock_peer(int fd, char *buf, size_t size)
 
 int sock_unsent(int fd)
 {
-    int n = 0;
+    int n;
 
-#if defined(__linux__)
-    if (ioctl(fd, TIOCOUTQ, &n) == -1)
-        return 0;
-#endif
-    return n;
+    return ioctl(fd, TIOCOUTQ, &n) == -1 ? 0 : n;
 }
