@@ -1355,8 +1355,9 @@ static void listen_errors(void)
     addrs[1].ai_socktype = SOCK_DGRAM;
     ipv4[1].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     CHECK(fails_to_listen("listen", EOPNOTSUPP));
-    addrs[1].ai_socktype = 99;
-    CHECK(fails_to_listen("socket", EINVAL));
+    addrs[1].ai_socktype = SOCK_STREAM;
+    addrs[1].ai_protocol = 250; /* none that there is */
+    CHECK(fails_to_listen("socket", EPROTONOSUPPORT));
     hook_addrs = &addrs[2];
     set_descriptors(3);
     CHECK(fails_to_listen("socket", EMFILE));
