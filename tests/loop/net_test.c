@@ -572,7 +572,7 @@ static void turns_are_capped(void)
 
 static void queued_is_told(void)
 {
-    static char big[400000];
+    static char big[1000000];
     char buf[1000];
     size_t came = 0;
 
