@@ -12,10 +12,14 @@ tools:
 	@$(MAKE) --no-print-directory -s -C tests/tools
 
 help:
-	@cat tests/help.txt
+	@cat docs/tools/help.txt
 
-demo: all tools
-	@tests/tools/demo $(STAGES)
+demo: all .build/demo
+	@.build/demo $(STAGES)
+
+.build/demo: docs/tools/demo.c
+	@mkdir -p .build
+	$(CC) -std=c11 -D_DEFAULT_SOURCE -O2 $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ docs/tools/demo.c
 
 test: all
 	@tests/run
@@ -24,7 +28,7 @@ test-course: all
 	@PART=course tests/run
 
 diff-%:
-	@tests/diff $*
+	@docs/tools/diff $*
 
 step-%:
 	@docs/steps/step $*
@@ -33,10 +37,10 @@ steps-update:
 	@docs/steps/update
 
 trace-%: all
-	@tests/trace $*
+	@docs/tools/trace $*
 
 lab-%: tools
-	@tests/labs/lab $*
+	@docs/labs/lab $*
 
 bug-list:
 	@tests/bugs/lab --list
@@ -60,19 +64,19 @@ guard: all tools
 	@tests/bench/guard
 
 soak: all tools
-	@tests/soak
+	@.ci/soak
 
 rounds: all tools
-	@tests/rounds $(N)
+	@.ci/rounds $(N)
 
 lint:
-	@tests/lint
+	@.ci/lint
 
 sanitize:
-	@tests/sanitize
+	@.ci/sanitize
 
 valgrind: all
-	@tests/valgrind
+	@.ci/valgrind
 
 clean:
 	@for dir in $(STAGES) tests/tools; do $(MAKE) -s -C $$dir clean; done

@@ -1,4 +1,4 @@
-# lib -- what docs/steps/step, docs/steps/update and tests/diff share
+# lib -- what docs/steps/step, docs/steps/update and docs/tools/diff share
 # shellcheck shell=bash
 #
 # NN.M.patch takes a reader from sub-step NN.M-1 to NN.M; the first one starts
@@ -7,7 +7,7 @@
 #
 #     Adds      what is new, in a sentence or two
 #     See       what one can see now, and couldn't one sub-step before, with a
-#               console session (see tests/docs/check), indented by 4 spaces
+#               console session (see tests/course/docs/check), indented by 4 spaces
 #     Not yet   what the program can't do so far
 #     Tests     FILE.bats ...: a regular expression for names of tests that
 #               pass now; it may break after a |

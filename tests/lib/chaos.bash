@@ -98,7 +98,7 @@ seeded()
     seed=$(sed -n 's/.*seed \([0-9]*\):.*/\1/p' <<<"$told" | head -n 1)
     because stage "$SEEDS seeds pass" "$told" \
         "a short, interrupted or refused call is not handled where it can come"
-    echo "replay:   tests/soak replay $STAGE $side ${seed:-0}"
+    echo "replay:   .ci/soak replay $STAGE $side ${seed:-0}"
     return 1
 }
 

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# The same small server and client twice, with Node's net and on stage 06's
+# loop: each server with each client prints the same, byte for byte.
+# bats file_tags=once
+
+# Names that lib/stage sets.
+# shellcheck disable=SC2153
+
+load ../lib/stage
+
+setup()
+{
+    stage_setup
+    need node
+    EXAMPLES=$ROOT_DIR/docs/examples
+}
+
+teardown()
+{
+    stage_teardown
+}
+
+# build PROGRAM: builds it with the command in its first comment.
+build()
+{
+    local command
+
+    command=$(sed -n '/^ \* cc /,/^ \*\/$/{ s/^ \* *//; s/\\$//; /^\//!p; }' \
+        "$EXAMPLES/$1.c" | tr '\n' ' ')
+    (cd "$ROOT_DIR" && eval "${command/-o $1/-o $BATS_TEST_TMPDIR/$1 \
+        -Wall -Wextra -Wpedantic -Werror}")
+}
+
+# twin LANGUAGE PROGRAM: sets TWIN to the command that runs it.
+twin()
+{
+    if [ "$1" = js ]; then
+        TWIN=(node "$EXAMPLES/$2.js")
+    else
+        build "$2"
+        TWIN=("$BATS_TEST_TMPDIR/$2")
+    fi
+}
+
+# prints FILE LINE…: fails unless FILE holds these lines and nothing else.
+prints()
+{
+    local file=$1
+
+    shift
+    diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" || because 06 "these lines: $*" \
+        "the difference above" "the twin of $file does not do what it does"
+}
+
+# pair SERVER CLIENT: the server of one language, the client of the other.
+pair()
+{
+    twin "$1" hello-server
+    SERVER_CMD=("${TWIN[@]}")
+    server_start
+    twin "$2" hello-client
+    start client "${TWIN[@]}" localhost "$PORT"
+    end_of "$LAST_PID"
+    [ "$STATUS" -eq 0 ]
+    prints "$BATS_TEST_TMPDIR/client.out" "Connected to server" \
+        "Received from server: Hello, server!" "Disconnected from server"
+    prints "$BATS_TEST_TMPDIR/client.err"
+    prints "$SERVER_OUT" "Server is listening on localhost:$PORT"
+    prints "$SERVER_ERR"
+}
+
+@test "hello: a server in C, a client in C" {
+    pair c c
+}
+
+@test "hello: a server in C, a client in JavaScript" {
+    pair c js
+}
+
+@test "hello: a server in JavaScript, a client in C" {
+    pair js c
+}
+
+@test "hello: a server in JavaScript, a client in JavaScript" {
+    pair js js
+}

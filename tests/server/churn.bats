@@ -1,0 +1,161 @@
+# churn -- connections that come and go, and many that stay
+
+load ../lib/stage
+load ../lib/chaos
+setup() { stage_setup; }
+teardown() { stage_teardown; }
+
+# cycles N [OPTIONS]: N connections that are reset. On 01, which serves one at
+# a time, a tenth; on 02, where each costs a process, a fiftieth.
+cycles()
+{
+    local n=$1
+
+    shift
+    case $LIKE in
+        01*) n=$((n / 10)) ;;
+        02*) n=$((n / 50)) ;;
+    esac
+    "$TOOLS/churn" "$@" localhost "$PORT" "$n" >/dev/null
+}
+
+@test "50,000 connections (01: 5,000, 02: 1,000), each reset, leave nothing" {
+    server_start
+    warm
+    steady cycles "$((${CYCLES:-50000} / 2))"
+    healthy
+    calm
+}
+
+@test "5,000 connections, each reset in the middle of an echo" {
+    server_start
+    warm
+    steady cycles "$((${CYCLES:-50000} / 20))" -b 10000
+    healthy
+}
+
+@test "100 readers that stall, and a pinger beside them" {
+    if stage_allows one_at_a_time; then
+        not_for "one at a time is the limit that 01 has"
+    fi
+    server_start
+    warm
+    peer_start stalled -n 100 -t 60 send:256K wait receive fin end
+    peer_rests stalled '100 waiting*' 20
+    pings_beside "100 that do not read"
+    kill -USR1 "$LAST_PID"
+    peer_ends "$LAST_PID" stalled
+    healthy
+}
+
+@test "10,000 idle connections beside active ones" {
+    case $LIKE in
+        05* | 06*) ;;
+        *) not_for "that many are for 05 and 06" ;;
+    esac
+    need_descriptors 10100
+    server_start
+    warm
+    peer_start idle -n 10000 -t 120 wait echo:100 fin end
+    peer_rests idle '10000 waiting*' 60
+    peer -n 20 echo:256K fin end
+    pings_beside "10,000 idle ones"
+    calm
+    # They are all still there.
+    kill -USR1 "$LAST_PID"
+    peer_ends "$LAST_PID" idle
+    healthy
+}
+
+@test "500 peers that never send, and a pinger beside them" {
+    local args=() last=(echo:100 fin end)
+
+    if stage_allows one_at_a_time; then
+        not_for "one at a time is the limit that 01 has"
+    fi
+    if [[ $LIKE == 06* && -z ${SERVER:-} ]]; then
+        args=(-t 1)
+        last=(drain)
+    fi
+    need_descriptors 600
+    server_start ${args[@]+"${args[@]}"}
+    warm
+    peer_start slow -n 500 -t 60 wait "${last[@]}"
+    peer_rests slow '500 waiting*' 20
+    pings_beside "500 that do not send"
+    # With -t the server itself ends them. (Only /proc tells how many.)
+    if [ ${#args[@]} -gt 0 ] && [ -n "$BASE_FDS" ]; then
+        wait_until 10 at_baseline ||
+            because 06 "idle connections are closed after -t seconds" \
+                "$(fds_of "$SERVER_PID") descriptors are still open" \
+                "the idle timer is not armed, or not re-armed"
+    fi
+    # The others are all still there.
+    kill -USR1 "$LAST_PID"
+    peer_ends "$LAST_PID" slow
+    healthy
+}
+
+@test "a worker is killed under load, and replaced" {
+    local worker
+
+    [[ $LIKE == 06* && -z ${SERVER:-} ]] || not_for "it has no workers"
+    server_start -w 2
+    wait_until 5 two_workers
+    start load "$TOOLS/peer" localhost "$PORT" -n 20 -l -t 30 ping:2000
+    for _ in 1 2 3; do
+        worker=$(children_of "$SERVER_PID" | head -n 1)
+        kill -KILL "$worker"
+        wait_until 10 replaced "$worker"
+    done
+    "$TOOLS/peer" localhost "$PORT" -n 20 echo:64K fin end
+    kill "$LAST_PID" || true
+    wait_until 5 no_zombie
+    kill -TERM "$SERVER_PID"
+    end_of "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+}
+
+two_workers()
+{
+    [ "$(children_of "$SERVER_PID" | wc -l)" -eq 2 ]
+}
+
+replaced()
+{
+    ! children_of "$SERVER_PID" | grep -qx "$1" && two_workers
+}
+
+two_zombies()
+{
+    [ "$(zombies_of "$SERVER_PID")" -eq 2 ]
+}
+
+no_zombie()
+{
+    [ "$(zombies_of "$SERVER_PID")" -eq 0 ]
+}
+
+@test "two workers killed at once are both replaced" {
+    local killed
+
+    [[ $LIKE == 06* && -z ${SERVER:-} ]] || not_for "it has no workers"
+    server_start -w 2
+    wait_until 5 two_workers
+    killed=$(children_of "$SERVER_PID")
+    # Stopped, the parent gets one SIGCHLD for both.
+    stop "$SERVER_PID"
+    # shellcheck disable=SC2086 # two numbers
+    kill -KILL $killed
+    wait_until 5 two_zombies
+    resume "$SERVER_PID"
+    wait_until 10 all_replaced "$killed" ||
+        because 06 "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
+            "signals merge, and the handler waited for one child only"
+    wait_until 5 no_zombie
+}
+
+all_replaced()
+{
+    two_workers && [ -z "$(children_of "$SERVER_PID" | grep -xF "$1")" ]
+}

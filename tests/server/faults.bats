@@ -1,0 +1,302 @@
+# faults -- what goes wrong on one connection stays there
+
+load ../lib/stage
+setup() { stage_setup; }
+teardown() { stage_teardown; }
+
+@test "clients that reset before accept, without and with data, harm nobody" {
+    server_start
+    warm
+    bystander
+    stop "$SERVER_PID"
+    peer -n 20 reset
+    peer -n 20 send:1000 reset
+    resume "$SERVER_PID"
+    healthy
+}
+
+@test "clients that reset in the middle of the stream harm nobody" {
+    server_start
+    warm
+    bystander
+    # With nothing owed it is read that meets the reset; else it may be write.
+    peer -n 20 echo:5000 reset
+    peer -n 20 echo:5000 send:200K reset
+    healthy
+}
+
+@test "200 stalled clients that reset at once harm nobody" {
+    local peers n=200
+
+    if stage_allows one_at_a_time; then
+        n=1
+    fi
+    server_start
+    warm
+    bystander
+    peer_start peers -n "$n" -b 2000 send:100K wait reset
+    peers=$LAST_PID
+    peer_rests peers "$n waiting*"
+    stop "$SERVER_PID"
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    resume "$SERVER_PID"
+    healthy
+}
+
+@test "writing to clients that have left does not end the server (SIGPIPE)" {
+    server_start
+    warm
+    bystander
+    stop "$SERVER_PID"
+    # More than one buffer of the server's, so that it writes again after the
+    # first RST; and little enough for the FIN to be there before.
+    peer -n 5 send:48K close
+    peer -n 5 send:100K close
+    resume "$SERVER_PID"
+    healthy
+}
+
+@test "readers that stall, then send FIN or RST, cost the others nothing" {
+    local i sizes=(1M 3M 5M 512M) peers=()
+
+    if stage_allows one_at_a_time; then
+        not_for "others wait for a client that stalls: that is its limit"
+    fi
+    server_start
+    warm
+    bystander
+    # Some FINs reach the server while its own output is stuck.
+    for i in "${!sizes[@]}"; do
+        peer_start "stalled$i" -t 60 -b 2000 "send:${sizes[i]}" wait \
+            fin wait reset
+        peers+=("$LAST_PID")
+    done
+    for i in "${!sizes[@]}"; do
+        peer_rests "stalled$i" '1 waiting*' 30
+    done
+    peer -n 5 ping:50
+    kill -USR1 "${peers[@]}"
+    for i in "${!sizes[@]}"; do
+        peer_rests "stalled$i" '1 waiting*'
+    done
+    idles 0.5 5 "beside stalled readers that have sent FIN"
+    peer -n 5 ping:50
+    kill -USR1 "${peers[@]}"
+    for i in "${!sizes[@]}"; do
+        peer_ends "${peers[i]}" "stalled$i"
+    done
+    idles 0.5 5 "after the stalled readers' RST"
+    healthy
+}
+
+@test "16 flooding clients do not starve one that says little" {
+    local flood
+
+    if stage_allows one_at_a_time; then
+        not_for "others wait for a client that floods: that is its limit"
+    fi
+    server_start
+    warm
+    bystander
+    peer_start flood -n 16 -t 180 flood fin end
+    flood=$LAST_PID
+    wait_until 10 peer_told flood '* 16 busy* [1-9]* received'
+    pings_beside "16 that flood"
+    kill -USR1 "$flood"
+    peer_ends "$flood" flood 120
+    healthy
+}
+
+@test "Ctrl-Z and fg disturb nobody, idle or in the middle of the stream" {
+    local peers n=5 i
+
+    if stage_allows one_at_a_time; then
+        n=1
+    fi
+    server_start
+    warm
+    stop "$SERVER_PID"
+    resume "$SERVER_PID"
+    peer_start peers -n "$n" echo:1000 wait flood fin end
+    peers=$LAST_PID
+    peer_rests peers "$n waiting*"
+    kill -USR1 "$peers"
+    wait_until 10 peer_told peers "* $n busy* [1-9]?????* received"
+    for i in 1 2 3; do
+        stop "$SERVER_PID"
+        resume "$SERVER_PID"
+        nap
+    done
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    healthy
+    says_nothing
+}
+
+@test "Ctrl-Z and fg in the middle of a write that waits: no byte is lost" {
+    local peers n=5 pid
+
+    if stage_allows one_at_a_time; then
+        n=1
+    fi
+    server_start
+    warm
+    peer_start peers -n "$n" send:64M wait receive fin end
+    peers=$LAST_PID
+    peer_rests peers "$n waiting*"
+    # The write returns with what it has done so far: a short write.
+    for pid in $(children_of "$SERVER_PID") "$SERVER_PID"; do
+        stop "$pid"
+        resume "$pid"
+    done
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    healthy
+    says_nothing
+}
+
+@test "errors of accept that pass are told, and the next client is served" {
+    local error
+
+    for error in ECONNABORTED EPROTO ENOBUFS ENOMEM EPERM; do
+        under_strace -e trace=accept,accept4 \
+            -e inject="accept,accept4:error=$error:when=1"
+        peer -t 5 echo:1000 fin end && alive "$SERVER_PID" ||
+            because 01 "served, after an accept with $error" \
+                "the peer's complaint above" "accept's errors end the server"
+        says_few 1
+        kill_server
+    done
+}
+
+@test "100 connections that left before accept hold nobody up" {
+    # As other systems tell of them. A pause after each would take 10 s.
+    under_strace -e trace=accept,accept4 \
+        -e inject=accept,accept4:error=ECONNABORTED:when=1..100
+    peer -t $((5 * SLOWER)) echo:1000 fin end ||
+        because 01 "served at once, after 100 ECONNABORTED" \
+            "the peer's complaint above" "it waits after each of them"
+    healthy
+}
+
+@test "accept without descriptors (EMFILE): no spin, no end, few lines" {
+    local began=$SECONDS
+
+    under_strace -e trace=accept,accept4 \
+        -e inject=accept,accept4:error=EMFILE:when=1..5
+    peer -t 10 echo:1000 fin end && alive "$SERVER_PID" ||
+        because 01 "served, after five accepts with EMFILE" \
+            "the peer's complaint above" "EMFILE ends the server"
+    says_few $((SECONDS - began + 1))
+}
+
+# failed_accepts: prints how many of them strace has made fail.
+failed_accepts()
+{
+    grep -c EMFILE "$BATS_TEST_TMPDIR/strace" || true
+}
+
+accepts_fail()
+{
+    [ "$(failed_accepts)" -gt 0 ]
+}
+
+@test "accept without descriptors (EMFILE) for long: tried now and then" {
+    local client before n
+
+    # libuv, say, takes one descriptor more and hangs up: limits.bats sees that.
+    [ -z "${SERVER:-}" ] || not_for "it may have another way than to wait"
+    # -I 2: a signal ends strace, which leaves the server as it is.
+    under_strace -I 2 -e trace=accept,accept4 \
+        -e inject=accept,accept4:error=EMFILE
+    peer_start client echo:1000 fin end
+    client=$LAST_PID
+    wait_until 10 accepts_fail ||
+        fail "strace has let no accept fail: this test proves nothing"
+    before=$(failed_accepts)
+    sleep 1 # the time that is measured
+    n=$(($(failed_accepts) - before))
+    [ "$n" -le 100 ] ||
+        because 01 "at most 100 calls of accept in a second, as they fail" \
+            "$n" "no pause after EMFILE: a spin, as the client still waits"
+    # Without strace accept works again.
+    kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
+    peer_ends "$client" client
+}
+
+@test "EINTR is no error: in accept, and in the wait for events" {
+    local waits='?epoll_wait,epoll_pwait,?poll,ppoll,?select,pselect6'
+
+    under_strace -e "trace=accept,accept4,$waits" \
+        -e inject=accept,accept4:error=EINTR:when=1+2 \
+        -e "inject=$waits:error=EINTR:when=1+3"
+    peer -n 5 -t 10 echo:20000 fin end && alive "$SERVER_PID" ||
+        because stage "5 clients served, with EINTR every few calls" \
+            "the peer's complaint above" "EINTR taken for an error"
+    says_nothing
+}
+
+@test "EINTR is no error: in write" {
+    # The first write is the line on stdout.
+    under_strace -e trace=write -e inject=write:error=EINTR:when=2+3
+    peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
+        because stage "5 clients served, with EINTR every few writes" \
+            "the peer's complaint above" "EINTR taken for an error"
+}
+
+# read_before SMALL: prints how many bytes the server has read from all other
+# connections before it read from the one accepted as number SMALL a second
+# time.
+read_before()
+{
+    # shellcheck disable=SC2016 # awk's
+    awk -v small="$1" '
+        !/= [1-9][0-9]*$/ { next }
+        / accept4?\(/ { number[$NF] = ++n }
+        / (read|recvfrom)\(/ {
+            match($0, /\([0-9]+/)
+            from = number[substr($0, RSTART + 1, RLENGTH - 1)]
+            if (from != small && from > 0)
+                sum += $NF
+            if (from == small && ++times == 2)
+                exit
+        }
+        END { print sum + 0 }' "$BATS_TEST_TMPDIR/strace"
+}
+
+@test "each connection has its turn: between two that send much, a third" {
+    local peers=() i bytes turn=16384
+
+    if stage_allows one_at_a_time || stage_allows process_each; then
+        not_for "it is the kernel that gives turns"
+    fi
+    if [[ $LIKE == 06* ]]; then
+        turn=65536
+    fi
+    [ -z "${SERVER:-}" ] || not_for "it may take more in a turn"
+    under_strace -s 0 -e trace=accept,accept4,read,recvfrom
+    # Whether the server goes by age, either way, or by who was ready first:
+    # one with much to send comes before the small one.
+    for i in 200K 1 200K; do
+        peer_start "sends${#peers[@]}" echo:1 wait "send:$i" receive fin end
+        peer_rests "sends${#peers[@]}" '1 waiting*'
+        peers+=("$LAST_PID")
+    done
+    stop "$SERVER_PID"
+    kill -USR1 "${peers[0]}" "${peers[2]}"
+    wait_until 10 peer_told sends0 '* 204801 sent*'
+    wait_until 10 peer_told sends2 '* 204801 sent*'
+    kill -USR1 "${peers[1]}"
+    wait_until 10 peer_told sends1 '* 2 sent*'
+    resume "$SERVER_PID"
+    for i in 0 1 2; do
+        peer_ends "${peers[i]}" "sends$i"
+    done
+    # A turn for each of them, after the single byte that they sent first.
+    bytes=$(read_before 2)
+    [ "$bytes" -gt 2 ] && [ "$bytes" -le $((2 * turn + 2)) ] ||
+        because stage "a read from each of the others, then the third's turn" \
+            "$bytes bytes read from the others" \
+            "a connection is served until it has nothing more"
+}

@@ -1,0 +1,322 @@
+# limits -- how many, how much: what each stage can do, and cannot
+
+load ../lib/stage
+setup() { stage_setup; }
+teardown() { stage_teardown; }
+
+# Stages have their limit, which their chapter shows. A SERVER may have it. (But
+# one that serves more than select can hold is lucky, and its memory damaged.)
+must_have_limit()
+{
+    [ -z "${SERVER:-}" ]
+}
+
+# field NAME STATE: prints the number before NAME in what a peer has told.
+field()
+{
+    # shellcheck disable=SC2001 # a number before a word: a task for sed
+    sed "s/.* \\([0-9]*\\) $1.*/\\1/" <<<" $2"
+}
+
+@test "a second client is served beside an idle first (01: after it)" {
+    local first second
+
+    server_start
+    peer_start first echo:10 wait echo:10 fin end
+    first=$LAST_PID
+    peer_rests first '1 waiting*'
+    if stage_allows one_at_a_time; then
+        peer_start second echo:1000 fin end
+        second=$LAST_PID
+        if must_have_limit; then
+            peer_rests second '* 1000 sent, 0 received'
+            # A server that had taken it in would answer within this time.
+            sleep 0.3
+            peer_told second '* 1000 sent, 0 received'
+        fi
+        kill -USR1 "$first"
+        peer_ends "$first" first
+        peer_ends "$second" second
+    else
+        peer -t 5 echo:1000 fin end ||
+            because 02 "the second client's bytes" \
+                "the peer's complaint above" \
+                "the server waits for the first one's next bytes"
+        kill -USR1 "$first"
+        peer_ends "$first" first
+    fi
+}
+
+# took BYTES: prints how many microseconds half of the messages of this size
+# take at most, one at a time.
+took()
+{
+    peer -m "$1" ping:20 fin end |
+        sed -n 's/.*round trips: median \([0-9]*\) us.*/\1/p'
+}
+
+@test "no size of a message stalls (Nagle's algorithm and delayed ACK)" {
+    local size base now scale
+
+    server_start
+    base=$(took 16000)
+    for size in 16385 20000 49153 65536 100000; do
+        now=$(took "$size")
+        # Twenty times as long for as many bytes is nothing that scheduling
+        # does; 40 ms for a late ACK is hundreds of times.
+        scale=$((20 * (size + 15999) / 16000))
+        [ "$now" -le $((base * scale)) ] ||
+            because stage "$size bytes take less than $scale times as long as \
+16,000, which take $base us" "$now us" \
+                "no TCP_NODELAY: a message's rest waits for an ACK"
+    done
+}
+
+@test "has no child process (02: one for each connection, while it lasts)" {
+    local n peers
+
+    if ! must_have_limit; then
+        not_for "a server of yours may have as many processes as it likes"
+    elif stage_allows process_each; then
+        n=5
+    else
+        n=0
+    fi
+    server_start
+    if stage_allows one_at_a_time; then
+        peer_start peers echo:10 wait fin end
+        peers=$LAST_PID
+        peer_rests peers '1 waiting*'
+    else
+        peer_start peers -n 5 echo:10 wait fin end
+        peers=$LAST_PID
+        peer_rests peers '5 waiting*'
+    fi
+    [ "$(count_children "$SERVER_PID")" -eq "$n" ] ||
+        because 02 "$n children" "$(count_children "$SERVER_PID")" \
+            "another design than this stage's"
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    wait_until 5 childless
+}
+
+childless()
+{
+    [ "$(count_children "$SERVER_PID")" -eq 0 ]
+}
+
+@test "holds 1,100 clients (03: FD_SETSIZE), 04 3,000, 05 and 06 9,000" {
+    local n=9000 peers state served began=$SECONDS
+
+    case $LIKE in
+        01* | 02*) not_for "its limit is another one" ;;
+        03*) n=1100 ;;
+        04*) n=3000 ;;
+    esac
+    need_descriptors $((n + 100))
+    server_start
+    warm
+    peer_start peers -n "$n" -l -t 60 echo:100 wait echo:100 fin end
+    peers=$LAST_PID
+    peer_rests peers '* 0 busy*' 60
+    state=$(peer_state peers)
+    served=$(field waiting "$state")
+    if stage_allows fd_setsize; then
+        [ "$served" -ge 1000 ] && [ "$served" -lt 1024 ] ||
+            because 03 "1,000 to 1,023 served, the others refused" "$state" \
+                "descriptors from FD_SETSIZE on do not fit into an fd_set"
+        [ -s "$SERVER_ERR" ] ||
+            because 03 "a line on stderr that says so" "none" \
+                "the connection was closed without a word"
+        says_few $((SECONDS - began + 1))
+    else
+        [ "$served" -eq "$n" ] ||
+            because stage "$n served" "$state" "a limit that is not needed"
+        says_nothing
+    fi
+    # All those that were let in are still there.
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers 60
+    [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
+        because stage "$served echoed to a second time" \
+            "$(peer_state peers)" "the new ones have cost old ones their place"
+    healthy
+}
+
+@test "those beyond the limit who have sent something are told, not left" {
+    local peers
+
+    stage_allows fd_setsize || not_for "refuses nobody"
+    need_descriptors 1200
+    server_start
+    peer_start peers -n 1030 -l echo:1 wait close
+    peers=$LAST_PID
+    peer_rests peers '* 0 busy*'
+    # FIN or RST must come, before the deadline.
+    peer -t 5 send:100 drain
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+}
+
+@test "a burst of 300 clients finds room while the server is busy" {
+    local peers
+
+    need_descriptors 400
+    server_start
+    warm
+    stop "$SERVER_PID"
+    peer_start peers -n 300 wait echo:100 fin end
+    peers=$LAST_PID
+    wait_until 10 peer_told peers '300 waiting*' ||
+        because 01 "300 connections in the kernel's queue" \
+            "$(peer_state peers)" "listen with a small backlog"
+    resume "$SERVER_PID"
+    kill -USR1 "$peers"
+    peer_ends "$peers" peers
+    healthy
+}
+
+# limit_descriptors N: the server may have N more than it has now.
+limit_descriptors()
+{
+    local now
+
+    need_proc
+    need prlimit
+    now=$(fds_of "$SERVER_PID")
+    prlimit --pid "$SERVER_PID" --nofile="$((now + $1)):$((now + $1))"
+}
+
+@test "out of descriptors: serves the old ones, and the others later" {
+    local first second began
+
+    if stage_allows one_at_a_time || stage_allows process_each; then
+        not_for "never has more than one connection's descriptor"
+    fi
+    server_start
+    warm
+    limit_descriptors 15
+    began=$SECONDS
+    peer_start first -n 20 echo:100 wait echo:100 close
+    first=$LAST_PID
+    peer_rests first '1[0-9] waiting*'
+    peer_start second -n 10 echo:100 wait echo:100 fin end
+    second=$LAST_PID
+    peer_rests second '0 waiting, 10 busy*'
+    idles 1 5 "at the limit"
+    says_few $((SECONDS - began + 1))
+    kill -USR1 "$first"
+    peer_ends "$first" first
+    peer_rests second '10 waiting*'
+    kill -USR1 "$second"
+    peer_ends "$second" second
+    healthy
+}
+
+@test "a peer that never reads costs no memory, and no CPU" {
+    local before after limit=1024 stalled pid
+
+    need_proc
+    # Other languages' memory managers take more, but not without bound.
+    if [ -n "${SERVER:-}" ]; then
+        limit=32768
+    fi
+    server_start
+    warm
+    before=$(hwm_of "$SERVER_PID")
+    peer_start stalled -t 60 send:512M wait reset
+    stalled=$LAST_PID
+    peer_rests stalled '1 waiting*' 60
+    for pid in "$SERVER_PID" $(children_of "$SERVER_PID"); do
+        after=$(hwm_of "$pid")
+        [ $((after - before)) -le "$limit" ] ||
+            because stage "at most $limit KiB more than before" \
+                "$((after - before)) KiB more; it has taken $(field sent \
+                    "$(peer_state stalled)") bytes" \
+                "no backpressure: it reads on while its output waits"
+    done
+    idles 0.5 5 "beside a peer that does not read"
+    if ! stage_allows one_at_a_time; then
+        peer -t 5 echo:65536 fin end
+    fi
+    kill -USR1 "$stalled"
+    peer_ends "$stalled" stalled
+    healthy
+}
+
+@test "a second round of 300 clients costs no more memory than the first" {
+    local before after round peers n=300 hold=(wait)
+
+    need_proc
+    if [ -n "${SERVER:-}" ]; then
+        not_for "a collector of garbage may take its time"
+    fi
+    if grep -q __asan_init "$STAGES_DIR/$STAGE/server"; then
+        not_for "a sanitizer keeps freed memory back"
+    fi
+    if stage_allows one_at_a_time; then
+        hold=()
+    fi
+    server_start
+    warm
+    for round in first second; do
+        before=$(rss_of "$SERVER_PID")
+        # As many at once in both rounds, and every page of theirs touched.
+        peer_start "$round" -n "$n" -t 60 echo:70000 ${hold[@]+"${hold[@]}"} fin end
+        peers=$LAST_PID
+        if [ "${#hold[@]}" -gt 0 ]; then
+            peer_rests "$round" "$n waiting*"
+            kill -USR1 "$peers"
+        fi
+        peer_ends "$peers" "$round"
+        # A connection in the middle that ends badly must be freed as well.
+        peer -n 50 echo:1000 send:1000 reset
+        healthy
+        after=$(rss_of "$SERVER_PID")
+    done
+    [ $((after - before)) -le 256 ] ||
+        because stage "at most 256 KiB more after the $round round" \
+            "$((after - before)) KiB more" "a connection is not freed"
+}
+
+@test "idle connections cost no CPU, new ones and ones that were stuck" {
+    local peers='' stuck
+
+    server_start
+    peer_start stuck send:8M receive wait fin end
+    stuck=$LAST_PID
+    peer_rests stuck '1 waiting*'
+    if ! stage_allows one_at_a_time; then
+        peer_start peers -n 50 echo:10 wait fin end
+        peers=$LAST_PID
+        peer_rests peers '50 waiting*'
+    fi
+    idles 2 1 "with idle connections"
+    kill -USR1 "$stuck" ${peers:+"$peers"}
+    peer_ends "$stuck" stuck
+    if [ -n "$peers" ]; then
+        peer_ends "$peers" peers
+    fi
+    says_nothing
+}
+
+@test "started with 1,100 open files it serves (03: ends with 1 and why)" {
+    need_descriptors 2000
+    # shellcheck disable=SC2016 # for the inner shell
+    SERVER_WRAP=(bash -c 'for ((i = 3; i < 1100; i++)); do
+        eval "exec $i</dev/null"; done; exec "$@"' -)
+    if ! stage_allows fd_setsize; then
+        server_start
+        peer echo:1000 fin end
+        return
+    fi
+    server_launch
+    end_of "$SERVER_PID"
+    # Other languages have words of their own for it.
+    local words='^select: no room for descriptor [0-9]'
+    must_have_limit || words=.
+    [ "$STATUS" -eq 1 ] && grep -q "$words" "$SERVER_ERR" ||
+        because 03 "exit status 1, and select: no room for descriptor" \
+            "exit status $STATUS" \
+            "the listening socket is put behind the end of the set"
+}

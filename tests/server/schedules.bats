@@ -1,0 +1,396 @@
+# schedules -- calls fail, come short and are interrupted, as a seed says
+
+load ../lib/stage
+load ../lib/chaos
+
+setup()
+{
+    stage_setup
+    need_shim echo_once
+}
+
+teardown() { stage_teardown; }
+
+# Skips what only makes sense for a server that waits for readiness.
+need_readiness()
+{
+    if stage_allows one_at_a_time || stage_allows process_each; then
+        not_for "it waits in read and accept"
+    fi
+}
+
+# The programs of other languages may have reasons to end that ours have not.
+need_ours()
+{
+    [ -z "${SERVER:-}" ] || not_for "for the stages' own servers"
+}
+
+# say_on FD: sends a line on it, and gets it back within 5 s.
+say_on()
+{
+    local line
+
+    echo "Hello, server!" >&"$1"
+    read -r -t 5 line <&"$1" && [ "$line" = "Hello, server!" ]
+}
+
+# ends_on FD SECONDS: the server ends that connection within this time, and
+# sends nothing before.
+ends_on()
+{
+    local status=0
+
+    read -r -t "$2" line <&"$1" || status=$?
+    [ "$status" -eq 1 ] && [ -z "$line" ]
+}
+
+# silent_on FD SECONDS: neither data nor an end comes on it for so long.
+silent_on()
+{
+    local status=0
+
+    read -r -t "$2" line <&"$1" || status=$?
+    [ "$status" -gt 128 ]
+}
+
+# open_conn FD: a connection of this shell.
+open_conn()
+{
+    eval "exec $1<>/dev/tcp/localhost/$PORT"
+}
+
+@test "passes every seeded schedule of short and interrupted calls" {
+    local more=100
+
+    # Where each connection costs a process, a quarter.
+    if stage_allows process_each; then
+        SEEDS=$((SEEDS / 4))
+        more=25
+    fi
+    server_start "${SHIM[@]}" "${RATES[@]}"
+    warm
+    seeded server schedule -n "$SEEDS"
+    bitten short_read short_write eintr
+    # A SERVER may block in a thread for each connection.
+    if [ -z "${SERVER:-}" ] && ! stage_allows one_at_a_time &&
+        ! stage_allows process_each; then
+        bitten eagain
+    fi
+    steady seeded server schedule -f "$SEEDS" -n "$more"
+    healthy
+    calm
+    [ ! -s "$SERVER_ERR" ]
+}
+
+@test "a burst of calls that are nearly all short or interrupted" {
+    server_start "${SHIM[@]}" SHIM_SHORT=90 SHIM_EINTR=40 SHIM_EAGAIN=40
+    warm
+    seeded server schedule -n 20
+    healthy
+}
+
+@test "accept fails with each error, and the server goes on" {
+    local n=2 rules='' name
+
+    # The first connection is there before; the next meets all of these.
+    for name in ECONNABORTED EPROTO ENOBUFS ENOMEM EPERM EINTR EMFILE ENFILE \
+        ENETDOWN EHOSTUNREACH; do
+        rules+=,accept:$name:$n
+        n=$((n + 1))
+    done
+    server_start "${SHIM[@]}" "SHIM_FAIL=${rules#,}"
+    open_conn 8
+    say_on 8
+    if stage_allows one_at_a_time; then
+        exec 8>&-
+    fi
+    open_conn 9
+    say_on 9 || because stage "an answer after ten passing errors of accept" \
+        "none" "an error of accept was taken for the end"
+    if ! stage_allows one_at_a_time; then
+        say_on 8
+        exec 8>&-
+    fi
+    exec 9>&-
+    [ "$(faults accept)" -eq 10 ]
+    # The pauses after ten of them last a second.
+    [ "$(most_often_said)" -le 3 ] ||
+        because stage "at most a line a second for each cause" \
+            "$(most_often_said) times the same" "each failure is logged"
+}
+
+# most_often_said: prints how often stderr has the line that it has most often.
+most_often_said()
+{
+    sort "$SERVER_ERR" | uniq -c | sort -rn | awk 'NR == 1 { n = $1 }
+        END { print n + 0 }'
+}
+
+# logged TEXT: fails unless a line of stderr has this.
+logged()
+{
+    grep -q "$1" "$SERVER_ERR" ||
+        because stage "a line on stderr with: $1" "$(cat "$SERVER_ERR")" \
+            "an error is logged for all others of that second, or not at all"
+}
+
+@test "two causes within a second are both logged" {
+    local rules=accept:EMFILE:1,accept:ENOBUFS:2 other='No buffer space'
+
+    need_ours
+    if stage_allows process_each; then
+        rules=accept:EMFILE:1,fork:EAGAIN:1
+        other='^fork: Resource temporarily unavailable'
+    fi
+    server_start "${SHIM[@]}" "SHIM_FAIL=$rules"
+    # One may be turned away; the other is served.
+    peer -l -n 2 echo:100 fin end
+    [ "$(faults all)" -eq 2 ]
+    logged '^accept: Too many open files'
+    logged "$other"
+}
+
+# served_after_waits: the server echoes until all N waits have failed.
+served_after_waits()
+{
+    open_conn 8
+    while [ "$(faults wait)" -lt "$1" ]; do
+        say_on 8 || because stage "an answer after failed waits" \
+            "none: $(cat "$SERVER_ERR")" \
+            "a failed wait was taken for the end, or for a ready socket" ||
+            return
+    done
+    exec 8>&-
+    seeded server schedule -n 1
+}
+
+@test "the wait fails, for want of memory or for now: logged, and it serves" {
+    need_readiness
+    need_ours
+    server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:1
+    served_after_waits 1
+    logged ': Cannot allocate memory'
+    rm "$FAULTS"
+    server_start "${SHIM[@]}" SHIM_FAIL=wait:EAGAIN:2
+    served_after_waits 1
+    logged ': Resource temporarily unavailable'
+}
+
+@test "the wait fails eighteen times: at most a line a second" {
+    local began=$SECONDS
+
+    need_readiness
+    need_ours
+    server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:2-19
+    served_after_waits 18
+    says_few $((SECONDS - began + 1))
+}
+
+@test "accept fails beside a busy connection: not tried at each message" {
+    local busy
+
+    need_readiness
+    need_ours
+    server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:2+
+    peer_start busy echo:1 wait ping:5000 fin end
+    busy=$LAST_PID
+    peer_rests busy '1 waiting*'
+    open_conn 9
+    wait_until 10 accept_has_failed
+    kill -USR1 "$busy"
+    peer_ends "$busy" busy
+    # A pause of 100 ms makes some ten tries a second.
+    [ "$(faults accept)" -le 500 ] ||
+        because stage "at most 500 calls of accept during 5,000 messages" \
+            "$(faults accept)" "any wake-up ends the pause after EMFILE"
+    exec 9>&-
+}
+
+accept_has_failed()
+{
+    [ "$(faults accept)" -gt 0 ]
+}
+
+@test "held up at each look at the clock, it still accepts after a pause" {
+    need_readiness
+    need_ours
+    # A pause of 100 ms ends between two looks.
+    server_start "${SHIM[@]}" SHIM_CLOCK_DELAY=60 SHIM_FAIL=accept:EMFILE:1
+    open_conn 9
+    say_on 9 || because stage "an answer after a pause of accept" "none" \
+        "what is left of the pause was negative: it waits without end"
+    bitten delay accept
+    exec 9>&-
+}
+
+# ends_saying LINE RULE…: with these failures the server ends at once with
+# exit status 1 and that line on stderr.
+ends_saying()
+{
+    local line=$1 rules
+
+    shift
+    rules=$*
+    rm -f "$FAULTS"
+    start failing "${SHIM[@]}" SHIM_ADDRESS=1 "SHIM_FAIL=${rules// /,}" \
+        "${SERVER_CMD[@]}" localhost 0
+    SERVER_ERR=$BATS_TEST_TMPDIR/failing.err
+    STATUS='no end'
+    end_of "$LAST_PID" || true
+    [ "$STATUS" = 1 ] && [ "$(cat "$SERVER_ERR")" = "$line" ] ||
+        because 01 "exit status 1 and, on stderr: $line" \
+            "status $STATUS: $(cat "$SERVER_ERR")" \
+            "another call is named, errno is lost, or the next address is tried"
+}
+
+@test "what fails at the start is named, with the reason, and is the end" {
+    need_ours
+    ends_saying 'socket: Too many open files' socket:EMFILE:1
+    ends_saying 'bind: Permission denied' bind:EACCES:1
+    ends_saying 'bind: Address already in use' bind:EADDRINUSE:1
+    # The first address is not this machine's, the second is taken.
+    ends_saying 'bind: Address already in use' \
+        bind:EADDRNOTAVAIL:1 bind:EADDRINUSE:2
+    ends_saying 'listen: Address already in use' listen:EADDRINUSE:1
+    ends_saying 'getsockname: No buffer space available' getsockname:ENOBUFS:1+
+}
+
+@test "a name is not resolved for want of descriptors: not System error" {
+    need_ours
+    ends_saying 'localhost: Too many open files' getaddrinfo:EMFILE:1
+}
+
+@test "a connection is gone before accept looks at it" {
+    need_readiness
+    server_start "${SHIM[@]}" SHIM_FAIL=accept:STEAL:2+
+    open_conn 8
+    say_on 8
+    open_conn 9
+    # The stolen one ends without a byte.
+    ends_on 9 5
+    [ "$(faults steal)" -ge 1 ]
+    say_on 8 || because 03 "the first connection is still answered" "nothing" \
+        "the listening socket is blocking: accept waits for the next one"
+    exec 8>&- 9>&-
+}
+
+@test "accept comes late, and the peers have gone" {
+    server_start "${SHIM[@]}" SHIM_ACCEPT_DELAY=5
+    seeded server schedule -n 20
+    bitten delay
+}
+
+@test "idle sockets are called ready" {
+    need_readiness
+    server_start "${SHIM[@]}" SHIM_SPURIOUS=80
+    open_conn 8
+    say_on 8
+    seeded server schedule -n 20
+    # A program may wait with calls that the shim does not know.
+    if [ -z "${SERVER:-}" ]; then
+        bitten spurious
+    fi
+    say_on 8
+    exec 8>&-
+}
+
+@test "every wait is interrupted, fifty times" {
+    need_readiness
+    server_start "${SHIM[@]}" SHIM_FAIL=wait:EINTR:1-50
+    seeded server schedule -n 5
+    [ ! -s "$SERVER_ERR" ]
+}
+
+@test "fork fails for one connection, and the next is served" {
+    need_ours
+    stage_allows process_each || not_for "it does not fork"
+    server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:2
+    open_conn 8
+    say_on 8
+    open_conn 9
+    ends_on 9 5
+    exec 9>&-
+    open_conn 9
+    say_on 9 || because 02 "the connection after a failed fork is served" \
+        "no answer" "a failed fork was taken for the end, or for a child"
+    say_on 8
+    exec 8>&- 9>&-
+    [ "$(wc -l <"$SERVER_ERR")" -eq 1 ]
+}
+
+@test "the first address does not work, and the next is tried" {
+    need_ours
+    server_start "${SHIM[@]}" SHIM_ADDRESS=1 SHIM_FAIL=socket:EAFNOSUPPORT:1
+    seeded server schedule -n 1
+    [ "$(faults socket)" -eq 1 ]
+    rm "$FAULTS"
+    server_start "${SHIM[@]}" SHIM_ADDRESS=1 SHIM_FAIL=bind:EADDRNOTAVAIL:1
+    seeded server schedule -n 1
+}
+
+@test "each allocation fails in turn" {
+    need_ours
+    need_readiness # the others allocate nothing
+    each_nth malloc ENOMEM
+}
+
+@test "each system call fails in turn" {
+    need_ours
+    each_nth any AUTO
+}
+
+@test "the wall clock jumps an hour ahead and back" {
+    local jump
+
+    for jump in 3600 -3600; do
+        server_start "${SHIM[@]}" "SHIM_CLOCK=$jump:1" \
+            SHIM_FAIL=accept:EMFILE:2-3
+        schedule -n 5
+        schedule -f 5 -n 1
+    done
+}
+
+@test "an idle connection's time is not the wall clock's" {
+    [[ $LIKE == 06* ]] || not_for "it has no timers"
+    need_ours
+    server_start "${SHIM[@]}" SHIM_CLOCK=3600:300 -t 3
+    open_conn 8
+    say_on 8
+    # The jump is over when this returns, and nothing was closed by it.
+    silent_on 8 1.5
+    say_on 8 || because 06 "the connection lives 3 s after its last byte" \
+        "it was closed when the wall clock moved" \
+        "the timers are on CLOCK_REALTIME"
+    exec 8>&-
+    server_start "${SHIM[@]}" SHIM_CLOCK=-3600:300 -t 1
+    open_conn 8
+    say_on 8
+    ends_on 8 8 ||
+        because 06 "the idle connection is closed after a second" \
+            "not within eight" "the timers are on CLOCK_REALTIME"
+    exec 8>&-
+}
+
+@test "SIGTERM just before the nth wait ends the server" {
+    [[ $LIKE == 06* ]] || not_for "it has no signal handlers"
+    need_ours
+    local n
+
+    for n in 1 2 3 4 5; do
+        rm -f "$FAULTS"
+        server_start "${SHIM[@]}" "SHIM_SIGNAL_AT=TERM:$n"
+        # Each line causes a wait. None must follow the signal: it would wake
+        # a server that has missed it.
+        (
+            trap '' PIPE
+            [ "$(faults signal)" -gt 0 ] || open_conn 8
+            while [ "$(faults signal)" -eq 0 ] && say_on 8; do
+                sleep 0.05 # for the server to reach its wait
+            done
+        ) 2>/dev/null || true
+        end_of "$SERVER_PID" 5 ||
+            because 06 "the server ends" "it still waits" \
+                "the signal came between the check and the wait"
+        [ "$STATUS" -eq 0 ]
+    done
+}
