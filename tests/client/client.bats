@@ -49,25 +49,25 @@ client_start()
     CLIENT_PID=$LAST_PID
 }
 
-# wrong EXPECTED CAME CAUSE: complains, with what the client itself has said.
-wrong()
+# client_failed_because EXPECTED CAME CAUSE: complains, with what the client itself has said.
+client_failed_because()
 {
     if [ -s "$CLIENT_ERR" ]; then
         echo "the client's stderr ends with:"
         tail -n 5 "$CLIENT_ERR"
     fi
-    because stage "$@"
+    fail_because stage "$@"
 }
 
-# client_ends WITH CAUSE [SECONDS]: waits for the client's end, at most SECONDS
+# assert_client_exits WITH CAUSE [SECONDS]: waits for the client's end, at most SECONDS
 # (default $PATIENCE). WITH is the exit status that it should have, or `failure`
 # for any but 0, and not by a signal. A failure needs a reason.
-client_ends()
+assert_client_exits()
 {
     local seconds=${3:-$PATIENCE}
 
-    if ! end_of "$CLIENT_PID" "$seconds" >/dev/null; then
-        wrong "the client ends" "it still runs after $seconds s" "$2"
+    if ! wait_for_exit "$CLIENT_PID" "$seconds" >/dev/null; then
+        client_failed_because "the client ends" "it still runs after $seconds s" "$2"
         return 1
     fi
     case $1:$STATUS in
@@ -75,12 +75,12 @@ client_ends()
         "$STATUS:0") return ;;
         failure:* | "$STATUS:$STATUS")
             reasoned && return
-            wrong "a line on stderr that says why it failed" "none" \
+            client_failed_because "a line on stderr that says why it failed" "none" \
                 "it ends rightly, but does not say why"
             return 1
             ;;
     esac
-    wrong "exit status $1, with a reason on stderr unless it is 0" \
+    client_failed_because "exit status $1, with a reason on stderr unless it is 0" \
         "exit status $STATUS" "$2"
 }
 
@@ -90,24 +90,24 @@ reasoned()
     grep -qvxE 'Connected to server|Disconnected from server' "$CLIENT_ERR"
 }
 
-# same FILE: fails unless stdout has what FILE has.
-same()
+# assert_came_back FILE: fails unless stdout has what FILE has.
+assert_came_back()
 {
     local diff
 
     diff=$(cmp "$1" "$CLIENT_OUT" 2>&1) && return
-    wrong "stdout has the $(wc -c <"$1") bytes of stdin" \
+    client_failed_because "stdout has the $(wc -c <"$1") bytes of stdin" \
         "$(wc -c <"$CLIENT_OUT") bytes: $diff" \
         "a short write's rest is lost, or bytes are taken for text"
 }
 
-# echoes FILE: the client sends FILE, and all of it comes back.
-echoes()
+# assert_client_echoes FILE: the client sends FILE, and all of it comes back.
+assert_client_echoes()
 {
     server_start
     client_start "$1"
-    client_ends 0 "it waits for something that won't come"
-    same "$1"
+    assert_client_exits 0 "it waits for something that won't come"
+    assert_came_back "$1"
 }
 
 # talk_start: starts the client on two pipes, of which this shell holds the
@@ -131,15 +131,15 @@ say()
     printf '%s\n' "$1" >&6
 }
 
-# hear LINE: fails unless this line comes next.
-hear()
+# assert_hears LINE: fails unless this line comes next.
+assert_hears()
 {
     local line=
 
     if read -r -t 10 -u 8 line && [ "$line" = "$1" ]; then
         return
     fi
-    wrong "the line '$1' is answered before the next is typed" \
+    client_failed_because "the line '$1' is answered before the next is typed" \
         "'$line', or nothing for 10 s" \
         "the client waits for more input, or keeps output in a buffer"
 }
@@ -238,45 +238,45 @@ flags_of()
     done | xargs
 }
 
-# flags_kept WHEN: fails unless stdin and stdout have the flags of before.
-flags_kept()
+# assert_flags_kept WHEN: fails unless stdin and stdout have the flags of before.
+assert_flags_kept()
 {
     [ "$(flags_of 7 8)" = "$FLAGS_BEFORE" ] && return
-    wrong "file status flags $FLAGS_BEFORE, as before" \
+    client_failed_because "file status flags $FLAGS_BEFORE, as before" \
         "$(flags_of 7 8) $1" \
         "O_NONBLOCK is set on a descriptor that others share"
 }
 
 @test "client: a small file comes back" {
     printf 'Hello, server!\nHow are you?\n' >"$BATS_TEST_TMPDIR/small"
-    echoes "$BATS_TEST_TMPDIR/small"
+    assert_client_echoes "$BATS_TEST_TMPDIR/small"
 }
 
 @test "client: stderr says connected and disconnected, stdout nothing" {
-    echoes /dev/null
+    assert_client_echoes /dev/null
     run diff "$CLIENT_ERR" - <<<$'Connected to server\nDisconnected from server'
     [ "$status" -eq 0 ] ||
-        wrong "these two lines on stderr, and no other" "$output" \
+        client_failed_because "these two lines on stderr, and no other" "$output" \
             "errors go to stderr too, but there was none"
 }
 
 @test "client: an empty file ends at once" {
     : >"$BATS_TEST_TMPDIR/empty"
-    echoes "$BATS_TEST_TMPDIR/empty"
+    assert_client_echoes "$BATS_TEST_TMPDIR/empty"
 }
 
 @test "client: stdin may be /dev/null" {
-    echoes /dev/null
+    assert_client_echoes /dev/null
 }
 
 @test "client: a single byte comes back" {
     printf x >"$BATS_TEST_TMPDIR/byte"
-    echoes "$BATS_TEST_TMPDIR/byte"
+    assert_client_echoes "$BATS_TEST_TMPDIR/byte"
 }
 
 @test "client: no end of line at the end is needed, none is added" {
     printf 'one\ntwo' >"$BATS_TEST_TMPDIR/text"
-    echoes "$BATS_TEST_TMPDIR/text"
+    assert_client_echoes "$BATS_TEST_TMPDIR/text"
 }
 
 @test "client: NULs and all other bytes, in sizes around the buffers'" {
@@ -294,27 +294,27 @@ flags_kept()
         size=${size#*:}
         CLIENT_OUT=$BATS_TEST_TMPDIR/client$size.out
         CLIENT_ERR=$BATS_TEST_TMPDIR/client$size.err
-        client_ends 0 "it waits for something that won't come"
-        same "$BATS_TEST_TMPDIR/$size"
+        assert_client_exits 0 "it waits for something that won't come"
+        assert_came_back "$BATS_TEST_TMPDIR/$size"
     done
 }
 
 @test "client: a regular file of 10 MB comes back" {
     head -c 10000000 "$RANDOM_FILE" >"$BATS_TEST_TMPDIR/10M"
-    echoes "$BATS_TEST_TMPDIR/10M"
+    assert_client_echoes "$BATS_TEST_TMPDIR/10M"
 }
 
 @test "client: 32 MiB of random bytes through pipes come back" {
     server_start
     through_pipes "$RANDOM_FILE" 33554432
-    client_ends 0 "a short write's rest is lost, or both sides wait" \
+    assert_client_exits 0 "a short write's rest is lost, or both sides wait" \
         $((4 * PATIENCE))
 }
 
 @test "client: 128 MiB through pipes without a deadlock" {
     server_start
     through_pipes /dev/zero 134217728
-    client_ends 0 "all is written before anything is read: both sides wait" \
+    assert_client_exits 0 "all is written before anything is read: both sides wait" \
         $((4 * PATIENCE))
 }
 
@@ -325,10 +325,10 @@ flags_kept()
     talk_start
     for line in one 'two words' '' four; do
         say "$line"
-        hear "$line"
+        assert_hears "$line"
     done
     hang_up
-    client_ends 0 "it does not see the end of its stdin"
+    assert_client_exits 0 "it does not see the end of its stdin"
 }
 
 @test "client: on a terminal lines are answered, Ctrl-Z, fg, Ctrl-D work" {
@@ -336,26 +336,26 @@ flags_kept()
     server_start
     start client "$TOOLS/pty" "${CLIENT_CMD[@]}" localhost "$PORT"
     CLIENT_PID=$LAST_PID
-    if end_of "$CLIENT_PID" 45 && [ "$STATUS" -eq 98 ]; then
+    if wait_for_exit "$CLIENT_PID" 45 && [ "$STATUS" -eq 98 ]; then
         skip "no terminal to be had: $(tail -n 1 "$CLIENT_ERR")"
     fi
-    client_ends 0 "EINTR after fg is taken for an error"
+    assert_client_exits 0 "EINTR after fg is taken for an error"
 }
 
 @test "client: stopped while it waits, then continued, it goes on" {
     server_start
     talk_start
     say before
-    hear before
+    assert_hears before
     wait_until 5 waiting "$CLIENT_PID"
     stop_client
     continue_client
     # Input that is there already would hide an EINTR.
     wait_until 5 waiting "$CLIENT_PID"
     say after
-    hear after
+    assert_hears after
     hang_up
-    client_ends 0 "EINTR is taken for an error"
+    assert_client_exits 0 "EINTR is taken for an error"
 }
 
 @test "client: stopped and continued in mid-transfer, it loses nothing" {
@@ -371,7 +371,7 @@ flags_kept()
     done
     [ "$stops" -gt 0 ] ||
         fail "it had ended before the first stop: this test proves nothing"
-    client_ends 0 "EINTR is an error to it, or a short write's rest is lost" \
+    assert_client_exits 0 "EINTR is an error to it, or a short write's rest is lost" \
         $((4 * PATIENCE))
 }
 
@@ -380,8 +380,8 @@ flags_kept()
     bad_server late
     head -c 40000 "$RANDOM_FILE" >"$BATS_TEST_TMPDIR/file"
     client_start "$BATS_TEST_TMPDIR/file"
-    client_ends 0 "close in place of shutdown(SHUT_WR), or neither of them"
-    same "$BATS_TEST_TMPDIR/file"
+    assert_client_exits 0 "close in place of shutdown(SHUT_WR), or neither of them"
+    assert_came_back "$BATS_TEST_TMPDIR/file"
 }
 
 @test "client: costs no CPU after its stdin's end, the server silent" {
@@ -390,14 +390,14 @@ flags_kept()
     bad_server silent
     client_start /dev/null
     wait_until 5 connected
-    idles 0.5 5 "after the end of /dev/null" "$CLIENT_PID"
+    assert_idle "after the end of /dev/null" "$CLIENT_PID"
     # The end of a pipe is another event than that of a file.
     bad_server silent
     : >"$CLIENT_ERR" # the first client's words
     talk_start
     wait_until 5 connected
     hang_up
-    idles 0.5 5 "after the end of a pipe" "$CLIENT_PID"
+    assert_idle "after the end of a pipe" "$CLIENT_PID"
 }
 
 @test "client: costs no CPU while nobody reads its stdout" {
@@ -416,9 +416,9 @@ flags_kept()
             "${CLIENT_CMD[@]}" localhost "$PORT"
         CLIENT_PID=$LAST_PID
         wait_until 10 stuck "$CLIENT_PID"
-        idles 0.5 5 "with stdout full, $size on stdin" "$CLIENT_PID"
+        assert_idle "with stdout full, $size on stdin" "$CLIENT_PID"
         alive "$CLIENT_PID" ||
-            wrong "it waits until stdout can be written" "it has ended" \
+            client_failed_because "it waits until stdout can be written" "it has ended" \
                 "a full pipe is taken for an error"
     done
 }
@@ -429,7 +429,7 @@ dies_while_idle()
     server_start
     talk_start
     say hello
-    hear hello
+    assert_hears hello
     server_dies
     if [[ $LIKE == 01* ]]; then
         # Lockstep reads stdin and nothing else: it learns at the next line.
@@ -439,7 +439,7 @@ dies_while_idle()
 
 @test "client: the server dies while stdin is idle: exit 1" {
     dies_while_idle
-    client_ends 1 "it waits on stdin alone"
+    assert_client_exits 1 "it waits on stdin alone"
 }
 
 @test "client: it ends with the server, even if SIGTERM is ignored" {
@@ -447,13 +447,13 @@ dies_while_idle()
         skip "env has no --ignore-signal here"
     CLIENT_CMD=(env --ignore-signal=TERM "${CLIENT_CMD[@]}")
     dies_while_idle
-    client_ends 1 "a process of it waits for one that a signal does not end"
+    assert_client_exits 1 "a process of it waits for one that a signal does not end"
 }
 
 @test "client: the server is reset in mid-transfer: exit 1" {
     bad_server reset=1000000
     client_start /dev/zero
-    client_ends 1 "a failed read or write on the socket is not an error"
+    assert_client_exits 1 "a failed read or write on the socket is not an error"
 }
 
 @test "client: the server is killed in mid-transfer: exit 1" {
@@ -461,21 +461,21 @@ dies_while_idle()
     through_pipes /dev/zero 8589934592
     wait_until 5 connected
     server_dies
-    client_ends 1 "the end of the echo is taken for success"
+    assert_client_exits 1 "the end of the echo is taken for success"
 }
 
 @test "client: the server swallows the last byte: exit 1" {
     bad_server truncate=5
     printf 'hello\n' >"$BATS_TEST_TMPDIR/hello"
     client_start "$BATS_TEST_TMPDIR/hello"
-    client_ends 1 "what came back is not counted"
+    assert_client_exits 1 "what came back is not counted"
     [ "$(cat "$CLIENT_OUT")" = hello ]
 }
 
 @test "client: the server ends the echo in the middle of a file: exit 1" {
     bad_server truncate=100000
     client_start "$RANDOM_FILE"
-    client_ends 1 "the server's FIN is taken for success"
+    assert_client_exits 1 "the server's FIN is taken for success"
 }
 
 # sends_too_much MODE: the server is one that sends more than it gets: the
@@ -488,11 +488,11 @@ sends_too_much()
         bad_server "$1"
         head -c "$size" "$RANDOM_FILE" >"$file"
         client_start "$file"
-        client_ends 1 "it counts whether enough comes back, not too much"
+        assert_client_exits 1 "it counts whether enough comes back, not too much"
         [ -n "${CLIENT:-}" ] || grep -q '^server: more came' "$CLIENT_ERR" ||
-            wrong "server: more came back than was sent" \
+            client_failed_because "server: more came back than was sent" \
                 "$(cat "$CLIENT_ERR")" "more is told as less"
-        kill_server
+        server_kill
     done
 }
 
@@ -526,7 +526,7 @@ talk()
     talk 20000
     # Five times as many bytes; 40 ms for a late ACK is hundreds of times.
     [ "$TOOK" -le $((100 * one)) ] ||
-        wrong "20,000 bytes take at most 100 times as long as 4,000" \
+        client_failed_because "20,000 bytes take at most 100 times as long as 4,000" \
             "$TOOK us, and $one us" \
             "no TCP_NODELAY: the second write waits for an ACK of the first"
 }
@@ -537,7 +537,7 @@ talk()
     STDIN=$RANDOM_FILE start client sh -c 'exec "$@" >/dev/full' sh \
         "${CLIENT_CMD[@]}" localhost "$PORT"
     CLIENT_PID=$LAST_PID
-    client_ends failure "write to stdout is not checked"
+    assert_client_exits failure "write to stdout is not checked"
 }
 
 @test "client: a full disk is seen with a single byte, too" {
@@ -547,7 +547,7 @@ talk()
     STDIN=$BATS_TEST_TMPDIR/byte start client \
         sh -c 'exec "$@" >/dev/full' sh "${CLIENT_CMD[@]}" localhost "$PORT"
     CLIENT_PID=$LAST_PID
-    client_ends failure "write to stdout is not checked, or at exit only"
+    assert_client_exits failure "write to stdout is not checked, or at exit only"
 }
 
 @test "client: stdout's reader leaves: not 0, the reason, no hang" {
@@ -555,7 +555,7 @@ talk()
     STDIN=/dev/zero start client bash -c '"$@" | head -c 1 >/dev/null
         exit "${PIPESTATUS[0]}"' bash "${CLIENT_CMD[@]}" localhost "$PORT"
     CLIENT_PID=$LAST_PID
-    client_ends failure "SIGPIPE ends it silently, or EPIPE is not seen"
+    assert_client_exits failure "SIGPIPE ends it silently, or EPIPE is not seen"
 }
 
 @test "client: stdin's and stdout's file status flags stay as they are" {
@@ -563,11 +563,11 @@ talk()
     server_start
     talk_start
     say hello
-    hear hello
-    flags_kept "while it runs"
+    assert_hears hello
+    assert_flags_kept "while it runs"
     hang_up
-    client_ends 0 "it does not see the end of its stdin"
-    flags_kept "after it"
+    assert_client_exits 0 "it does not see the end of its stdin"
+    assert_flags_kept "after it"
 }
 
 @test "client: stdin and stdout may be non-blocking, and stay so" {
@@ -576,17 +576,17 @@ talk()
     CLIENT_CMD=("$TOOLS/inherit" -n 0 -n 1 "${CLIENT_CMD[@]}")
     talk_start
     say hello
-    hear hello
+    assert_hears hello
     # It has nothing to read now.
     wait_until 5 waiting "$CLIENT_PID"
     FLAGS_BEFORE=$(flags_of 7 8)
     ((8#${FLAGS_BEFORE##* } & 8#4000)) || fail "stdout is not non-blocking"
     say again
-    hear again
-    flags_kept "while it runs"
+    assert_hears again
+    assert_flags_kept "while it runs"
     hang_up
-    client_ends 0 "EAGAIN on stdin is taken for an error"
-    flags_kept "after it"
+    assert_client_exits 0 "EAGAIN on stdin is taken for an error"
+    assert_flags_kept "after it"
 }
 
 @test "client: stdout is non-blocking and full: it waits, and loses nothing" {
@@ -604,9 +604,9 @@ talk()
     exec 9<"$fifo" 8>&-
     STDIN=/dev/fd/9 start reader cat
     exec 9<&-
-    client_ends 0 "EAGAIN on stdout is taken for an error"
-    end_of "$LAST_PID"
-    CLIENT_OUT=$BATS_TEST_TMPDIR/reader.out same "$file"
+    assert_client_exits 0 "EAGAIN on stdout is taken for an error"
+    wait_for_exit "$LAST_PID"
+    CLIENT_OUT=$BATS_TEST_TMPDIR/reader.out assert_came_back "$file"
 }
 
 @test "client: all signals blocked: SIGTERM ends it all the same" {
@@ -614,10 +614,10 @@ talk()
     server_start
     talk_start
     say hello
-    hear hello
+    assert_hears hello
     kill -TERM "$CLIENT_PID"
-    end_of "$CLIENT_PID" ||
-        wrong "it ends on SIGTERM" "it runs on" \
+    wait_for_exit "$CLIENT_PID" ||
+        client_failed_because "it ends on SIGTERM" "it runs on" \
             "the signal stays blocked, as it was inherited"
 }
 
@@ -635,13 +635,13 @@ ends_with()
 {
     closed_at_start "$2"
     STATUS=
-    if ! end_of "$CLIENT_PID" || [ "$STATUS" -ne "$1" ]; then
-        wrong "exit status $1, started with $2" "${STATUS:-no end}" \
+    if ! wait_for_exit "$CLIENT_PID" || [ "$STATUS" -ne "$1" ]; then
+        client_failed_because "exit status $1, started with $2" "${STATUS:-no end}" \
             "its socket has the number of stdin, stdout or stderr"
         return 1
     fi
     [ -z "${3:-}" ] || grep -q "$3" "$CLIENT_ERR" ||
-        wrong "the reason: $3" "$(cat "$CLIENT_ERR")" \
+        client_failed_because "the reason: $3" "$(cat "$CLIENT_ERR")" \
             "the error of another call, or none"
 }
 
@@ -663,19 +663,19 @@ ends_with()
     server_start
     head -c 40000 "$RANDOM_FILE" >"$BATS_TEST_TMPDIR/file"
     ends_with 0 '2>&-'
-    same "$BATS_TEST_TMPDIR/file"
+    assert_came_back "$BATS_TEST_TMPDIR/file"
     # Its own words are not sent to the server either, and reflected.
     : >"$BATS_TEST_TMPDIR/file"
     ends_with 0 '2>&-'
-    same "$BATS_TEST_TMPDIR/file"
+    assert_came_back "$BATS_TEST_TMPDIR/file"
 }
 
 @test "client: nothing listening: exit 1 and the reason" {
     bad_server refuse
     client_start
-    client_ends 1 "connect's result is not looked at"
+    assert_client_exits 1 "connect's result is not looked at"
     ! grep -q '^Connected' "$CLIENT_ERR" ||
-        wrong "not a word of a connection" "$(cat "$CLIENT_ERR")" \
+        client_failed_because "not a word of a connection" "$(cat "$CLIENT_ERR")" \
             "said before connect has succeeded"
 }
 
@@ -683,7 +683,7 @@ ends_with()
     # An empty label is no name: nobody is asked, so nobody is waited for.
     start client "${CLIENT_CMD[@]}" no..host 8000
     CLIENT_PID=$LAST_PID
-    client_ends 1 "getaddrinfo's result is not looked at"
+    assert_client_exits 1 "getaddrinfo's result is not looked at"
 }
 
 @test "client: a bad port or too many arguments: exit 2 and the reason" {
@@ -700,7 +700,7 @@ ends_with()
     for port in "${pids[@]}"; do
         CLIENT_PID=${port%%:*}
         CLIENT_ERR=$BATS_TEST_TMPDIR/client$i.err
-        client_ends 2 "client localhost ${port#*:} was not refused"
+        assert_client_exits 2 "client localhost ${port#*:} was not refused"
         i=$((i + 1))
     done
 }
@@ -710,14 +710,14 @@ ends_with()
     CLIENT_CMD=(bash -c 'for ((i = 3; i < 1100; i++)); do
         eval "exec $i</dev/null"; done; exec "$@"' - "${CLIENT_CMD[@]}")
     if ! stage_allows fd_setsize; then
-        echoes "$TESTS_DIR/run"
+        assert_client_echoes "$TESTS_DIR/run"
         return
     fi
     server_start
     client_start "$TESTS_DIR/run"
-    client_ends 1 "the socket is put behind the end of the set"
+    assert_client_exits 1 "the socket is put behind the end of the set"
     grep -q '^select: no room for descriptor [0-9]' "$CLIENT_ERR" ||
-        wrong "select: no room for descriptor, and which" "another reason" \
+        client_failed_because "select: no room for descriptor, and which" "another reason" \
             "FD_SET was called with it, or the limit is not told"
 }
 
@@ -749,7 +749,7 @@ SCRIPT
         STDIN=$BATS_TEST_TMPDIR/hello start client \
             "${with_hosts[@]}" "${CLIENT_CMD[@]}" two.test "$PORT"
         CLIENT_PID=$LAST_PID
-        client_ends 0 "it gives up after the first address"
-        same "$BATS_TEST_TMPDIR/hello"
+        assert_client_exits 0 "it gives up after the first address"
+        assert_came_back "$BATS_TEST_TMPDIR/hello"
     done
 }

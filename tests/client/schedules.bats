@@ -1,7 +1,6 @@
 # client-schedules -- what schedules.bats does to servers, done to clients
 
 load ../lib/stage
-load ../lib/chaos
 
 setup()
 {
@@ -25,30 +24,30 @@ client_schedule()
 
 @test "passes every seeded schedule of short and interrupted calls" {
     export "${RATES[@]}"
-    seeded client client_schedule -n "$SEEDS"
-    bitten short_read short_write eintr
+    assert_seeds_pass client client_schedule -n "$SEEDS"
+    assert_injected short_read short_write eintr
     # The clients of 01 and 02 wait in read; another one may, too.
     if [ -z "${CLIENT:-}" ] && ! stage_allows one_at_a_time &&
         ! stage_allows process_each; then
-        bitten eagain spurious
+        assert_injected eagain spurious
     fi
 }
 
 @test "calls that are nearly all short or interrupted" {
     export SHIM_SHORT=90 SHIM_EINTR=40 SHIM_EAGAIN=40
-    seeded client client_schedule -n 20
+    assert_seeds_pass client client_schedule -n 20
 }
 
 @test "the first address does not answer, and the next is tried" {
     need_ours
     export SHIM_ADDRESS=1
-    SHIM_FAIL=socket:EAFNOSUPPORT:1 seeded client client_schedule -n 1
-    SHIM_FAIL=connect:ECONNREFUSED:1 seeded client client_schedule -n 1
+    SHIM_FAIL=socket:EAFNOSUPPORT:1 assert_seeds_pass client client_schedule -n 1
+    SHIM_FAIL=connect:ECONNREFUSED:1 assert_seeds_pass client client_schedule -n 1
 }
 
-# fails_with TEXT RULE…: nobody listens, and HOST has two addresses. With these
+# assert_client_fails_with TEXT RULE…: nobody listens, and HOST has two addresses. With these
 # failures the client ends with exit status 1, and TEXT is the reason.
-fails_with()
+assert_client_fails_with()
 {
     local text=$1 rules err=$BATS_TEST_TMPDIR/client.err
 
@@ -58,9 +57,9 @@ fails_with()
     start client "${SHIM[@]}" SHIM_ADDRESS=1 "SHIM_FAIL=${rules// /,}" \
         "${CLIENT_CMD[@]}" 127.0.0.1 "$PORT"
     STATUS='no end'
-    end_of "$LAST_PID" || true
+    wait_for_exit "$LAST_PID" || true
     [ "$STATUS" = 1 ] && grep -qiE "$text" "$err" ||
-        because 01 "exit status 1, and on stderr: $text" \
+        fail_because 01 "exit status 1, and on stderr: $text" \
             "status $STATUS: $(cat "$err")" \
             "the last address's error is told, and not the one that explains"
 }
@@ -71,11 +70,11 @@ fails_with()
     SERVER_CMD=("$TOOLS/badserver" refuse)
     LISTEN_HOST=127.0.0.1 server_start
     for other in EADDRNOTAVAIL ENETUNREACH; do
-        fails_with 'refused' "connect:$other:1"
-        fails_with 'refused' connect:ECONNREFUSED:1 "connect:$other:2+"
+        assert_client_fails_with 'refused' "connect:$other:1"
+        assert_client_fails_with 'refused' connect:ECONNREFUSED:1 "connect:$other:2+"
     done
-    fails_with 'refused' socket:EAFNOSUPPORT:1
-    fails_with 'refused' connect:ECONNREFUSED:1 socket:EAFNOSUPPORT:2+
+    assert_client_fails_with 'refused' socket:EAFNOSUPPORT:1
+    assert_client_fails_with 'refused' connect:ECONNREFUSED:1 socket:EAFNOSUPPORT:2+
 }
 
 @test "what fails before the exchange is named, with the reason" {
@@ -87,15 +86,15 @@ fails_with()
     if [[ $LIKE == 06* ]]; then
         connect=server socket=server host=server
     fi
-    fails_with "^$socket: Too many open files$" socket:EMFILE:1+
-    fails_with "^$connect: Connection refused$" connect:ECONNREFUSED:1+
-    fails_with "^$connect: Network is unreachable$" connect:ENETUNREACH:1+
-    fails_with "^$host: Too many open files$" getaddrinfo:EMFILE:1
+    assert_client_fails_with "^$socket: Too many open files$" socket:EMFILE:1+
+    assert_client_fails_with "^$connect: Connection refused$" connect:ECONNREFUSED:1+
+    assert_client_fails_with "^$connect: Network is unreachable$" connect:ENETUNREACH:1+
+    assert_client_fails_with "^$host: Too many open files$" getaddrinfo:EMFILE:1
 }
 
-# each_nth_of KIND ERRNO: as each_nth, for a client: it ends with 0 and has
+# assert_client_survives_each_failure KIND ERRNO: as each_nth, for a client: it ends with 0 and has
 # given all back, or with 1 and a reason.
-each_nth_of()
+assert_client_survives_each_failure()
 {
     local n told absent=0
 
@@ -103,7 +102,7 @@ each_nth_of()
         # Another file each time: to remove one would cost a process.
         FAULTS=$BATS_TEST_TMPDIR/faults.$n
         told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
-            because stage "all came back, or exit status 1 and a reason" \
+            fail_because stage "all came back, or exit status 1 and a reason" \
                 "$told with SHIM_FAIL=$1:$2:$n" \
                 "the result of a call is not looked at"
             return 1
@@ -120,5 +119,5 @@ each_nth_of()
 
 @test "each system call fails in turn" {
     need_ours
-    each_nth_of any AUTO
+    assert_client_survives_each_failure any AUTO
 }

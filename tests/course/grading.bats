@@ -27,7 +27,7 @@ grade()
     start grade env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
         TMPDIR="$BATS_TEST_TMPDIR" STAGES_DIR="$STAGES_DIR" "$@" \
         "$TESTS_DIR/run"
-    end_of "$LAST_PID" 120
+    wait_for_exit "$LAST_PID" 120
     REPORT_FILE=$BATS_TEST_TMPDIR/grade.out
     cat "$REPORT_FILE" "$BATS_TEST_TMPDIR/grade.err"
 }

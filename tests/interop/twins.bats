@@ -48,7 +48,7 @@ prints()
     local file=$1
 
     shift
-    diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" || because 06 "these lines: $*" \
+    diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" || fail_because 06 "these lines: $*" \
         "the difference above" "the twin of $file does not do what it does"
 }
 
@@ -60,7 +60,7 @@ pair()
     server_start
     twin "$2" hello-client
     start client "${TWIN[@]}" localhost "$PORT"
-    end_of "$LAST_PID"
+    wait_for_exit "$LAST_PID"
     [ "$STATUS" -eq 0 ]
     prints "$BATS_TEST_TMPDIR/client.out" "Connected to server" \
         "Received from server: Hello, server!" "Disconnected from server"

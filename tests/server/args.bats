@@ -4,28 +4,28 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# refuses STATUS ARGS…: the server ends with that status, a reason on stderr
+# assert_refused STATUS ARGS…: the server ends with that status, a reason on stderr
 # and nothing on stdout.
-refuses()
+assert_refused()
 {
     local status=$1
 
     shift
     start refused "${SERVER_CMD[@]}" "$@"
     SERVER_ERR=$BATS_TEST_TMPDIR/refused.err
-    if ! end_of "$LAST_PID" 30; then
-        because 01 "exit $status for: $*" \
+    if ! wait_for_exit "$LAST_PID" 30; then
+        fail_because 01 "exit $status for: $*" \
             "it runs: $(cat "$BATS_TEST_TMPDIR/refused.out")" \
             "the argument is not checked"
         return 1
     fi
     if [ "$STATUS" -ne "$status" ]; then
-        because 01 "exit $status for: $*" "exit $STATUS" \
+        fail_because 01 "exit $status for: $*" "exit $STATUS" \
             "2 is for arguments that cannot be right, 1 for all else"
         return 1
     fi
     if [ ! -s "$SERVER_ERR" ] || [ -s "$BATS_TEST_TMPDIR/refused.out" ]; then
-        because 01 "a reason on stderr, nothing on stdout, for: $*" \
+        fail_because 01 "a reason on stderr, nothing on stdout, for: $*" \
             "$(wc -l <"$SERVER_ERR") and $(wc -l \
                 <"$BATS_TEST_TMPDIR/refused.out") lines" \
             "printed to the wrong stream, or not at all"
@@ -38,37 +38,37 @@ refuses()
 
     for port in 65536 70000 4294967376 18446744073709551696 -1 +80 ' 80' \
         '80 ' 80x x '' 0x50 1e3 8.0 http; do
-        refuses 2 localhost "$port"
+        assert_refused 2 localhost "$port"
     done
 }
 
 @test "too many arguments are refused, with exit 2" {
-    refuses 2 localhost 0 more
+    assert_refused 2 localhost 0 more
 }
 
 @test "a name that does not resolve is refused, with exit 1, and named" {
-    refuses 1 no..host 0
+    assert_refused 1 no..host 0
     [ -n "${SERVER:-}" ] || grep -q '^no\.\.host: ' "$SERVER_ERR" ||
-        because 01 "no..host: and why" "$(cat "$SERVER_ERR")" \
+        fail_because 01 "no..host: and why" "$(cat "$SERVER_ERR")" \
             "what could not be resolved is not named"
 }
 
 @test "an address that is not this machine's is refused: exit 1, and bind" {
     # 192.0.2.0/24 is kept for examples (RFC 5737): no machine has it.
-    refuses 1 192.0.2.99 0
+    assert_refused 1 192.0.2.99 0
     [ -n "${SERVER:-}" ] || grep -q '^bind: ' "$SERVER_ERR" ||
-        because 01 "bind: and why" "$(cat "$SERVER_ERR")" \
+        fail_because 01 "bind: and why" "$(cat "$SERVER_ERR")" \
             "the call that failed is not named"
 }
 
 @test "a port that another server has is refused, with exit 1 and why" {
     server_start
-    warm
-    refuses 1 localhost "$PORT"
+    server_warm_up
+    assert_refused 1 localhost "$PORT"
     grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR" ||
-        because 01 "the reason: address in use" "$(cat "$SERVER_ERR")" \
+        fail_because 01 "the reason: address in use" "$(cat "$SERVER_ERR")" \
             "errno was lost before it was told"
-    healthy
+    assert_server_healthy
 }
 
 @test "an address that it may not have is refused, with exit 1 and why" {
@@ -77,9 +77,9 @@ refuses()
     SERVER_CMD=(env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0"
         strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" -e trace=bind
         -e inject=bind:error=EACCES "${SERVER_CMD[@]}")
-    refuses 1 localhost 0
+    assert_refused 1 localhost 0
     grep -qiE 'permission denied|EACCES' "$SERVER_ERR" ||
-        because 01 "the reason: permission denied" "$(cat "$SERVER_ERR")" \
+        fail_because 01 "the reason: permission denied" "$(cat "$SERVER_ERR")" \
             "errno was lost before it was told"
 }
 
@@ -91,7 +91,7 @@ refuses()
     [ "$(cat "$SERVER_OUT")" = "Server is listening on *:$PORT" ]
     "$TOOLS/peer" 127.0.0.1 "$PORT" echo:1000 fin end
     "$TOOLS/peer" 127.0.0.2 "$PORT" echo:1000 fin end ||
-        because 01 "an echo on 127.0.0.2 as well" "none" \
+        fail_because 01 "an echo on 127.0.0.2 as well" "none" \
             "getaddrinfo without AI_PASSIVE gives the loopback address only"
 }
 
@@ -111,46 +111,43 @@ refuses()
     SERVER_PID=$LAST_PID
     SERVER_OUT=$BATS_TEST_TMPDIR/default.out
     SERVER_ERR=$BATS_TEST_TMPDIR/default.err
-    wait_until 10 server_spoke_or_ended
+    wait_until 10 server_announced_or_ended
     # Somebody else may have that port: then it says so.
     grep -qx 'Server is listening on localhost:8000' "$SERVER_OUT" ||
         grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR" ||
-        because 01 "Server is listening on localhost:8000" \
+        fail_because 01 "Server is listening on localhost:8000" \
             "$(cat "$SERVER_OUT")" "other defaults"
 }
 
 @test "starts again at once on its port, though a client was connected" {
-    local peers
-
     server_start
     peer_start peers echo:10 wait close
-    peers=$LAST_PID
-    peer_rests peers '1 waiting*'
-    kill_server
+    peer_wait peers '1 waiting*'
+    server_kill
     LISTEN_PORT=$PORT server_start ||
-        because 01 "it starts: the port is free" "see above" \
+        fail_because 01 "it starts: the port is free" "see above" \
             "no SO_REUSEADDR, or a child that keeps the listening socket"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    warm
-    healthy
+    peer_continue peers
+    assert_peer_succeeds peers
+    server_warm_up
+    assert_server_healthy
 }
 
 @test "ends on SIGTERM, by the default action (06: in order), port free" {
     local status=143
 
     server_start
-    warm
+    server_warm_up
     kill -TERM "$SERVER_PID"
-    end_of "$SERVER_PID" ||
-        because stage "it ends on SIGTERM" "it runs on" \
+    wait_for_exit "$SERVER_PID" ||
+        fail_because stage "it ends on SIGTERM" "it runs on" \
             "the signal is ignored, or its handler only sets a flag"
     case $LIKE in
         06*) status=0 ;;
     esac
     [ "$STATUS" -eq "$status" ] ||
         { [ -n "${SERVER:-}" ] && [ "$STATUS" -eq 0 ]; } ||
-        because stage "status $status" "status $STATUS" \
+        fail_because stage "status $status" "status $STATUS" \
             "128 + 15 is the default action's, 0 an end in order"
     LISTEN_PORT=$PORT server_start
     peer echo:1000 fin end

@@ -1,7 +1,6 @@
 # churn -- connections that come and go, and many that stay
 
 load ../lib/stage
-load ../lib/chaos
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
@@ -21,17 +20,17 @@ cycles()
 
 @test "50,000 connections (01: 5,000, 02: 1,000), each reset, leave nothing" {
     server_start
-    warm
-    steady cycles "$((${CYCLES:-50000} / 2))"
-    healthy
-    calm
+    server_warm_up
+    assert_memory_steady cycles "$((${CYCLES:-50000} / 2))"
+    assert_server_healthy
+    assert_idle "with nothing to do"
 }
 
 @test "5,000 connections, each reset in the middle of an echo" {
     server_start
-    warm
-    steady cycles "$((${CYCLES:-50000} / 20))" -b 10000
-    healthy
+    server_warm_up
+    assert_memory_steady cycles "$((${CYCLES:-50000} / 20))" -b 10000
+    assert_server_healthy
 }
 
 @test "100 readers that stall, and a pinger beside them" {
@@ -39,13 +38,13 @@ cycles()
         not_for "one at a time is the limit that 01 has"
     fi
     server_start
-    warm
+    server_warm_up
     peer_start stalled -n 100 -t 60 send:256K wait receive fin end
-    peer_rests stalled '100 waiting*' 20
-    pings_beside "100 that do not read"
-    kill -USR1 "$LAST_PID"
-    peer_ends "$LAST_PID" stalled
-    healthy
+    peer_wait stalled '100 waiting*' 20
+    assert_pings_beside "100 that do not read"
+    peer_continue stalled
+    assert_peer_succeeds stalled
+    assert_server_healthy
 }
 
 @test "10,000 idle connections beside active ones" {
@@ -55,16 +54,16 @@ cycles()
     esac
     need_descriptors 10100
     server_start
-    warm
+    server_warm_up
     peer_start idle -n 10000 -t 120 wait echo:100 fin end
-    peer_rests idle '10000 waiting*' 60
+    peer_wait idle '10000 waiting*' 60
     peer -n 20 echo:256K fin end
-    pings_beside "10,000 idle ones"
-    calm
+    assert_pings_beside "10,000 idle ones"
+    assert_idle "with nothing to do"
     # They are all still there.
-    kill -USR1 "$LAST_PID"
-    peer_ends "$LAST_PID" idle
-    healthy
+    peer_continue idle
+    assert_peer_succeeds idle
+    assert_server_healthy
 }
 
 @test "500 peers that never send, and a pinger beside them" {
@@ -79,21 +78,21 @@ cycles()
     fi
     need_descriptors 600
     server_start ${args[@]+"${args[@]}"}
-    warm
+    server_warm_up
     peer_start slow -n 500 -t 60 wait "${last[@]}"
-    peer_rests slow '500 waiting*' 20
-    pings_beside "500 that do not send"
+    peer_wait slow '500 waiting*' 20
+    assert_pings_beside "500 that do not send"
     # With -t the server itself ends them. (Only /proc tells how many.)
     if [ ${#args[@]} -gt 0 ] && [ -n "$BASE_FDS" ]; then
         wait_until 10 at_baseline ||
-            because 06 "idle connections are closed after -t seconds" \
+            fail_because 06 "idle connections are closed after -t seconds" \
                 "$(fds_of "$SERVER_PID") descriptors are still open" \
                 "the idle timer is not armed, or not re-armed"
     fi
     # The others are all still there.
-    kill -USR1 "$LAST_PID"
-    peer_ends "$LAST_PID" slow
-    healthy
+    peer_continue slow
+    assert_peer_succeeds slow
+    assert_server_healthy
 }
 
 @test "a worker is killed under load, and replaced" {
@@ -112,7 +111,7 @@ cycles()
     kill "$LAST_PID" || true
     wait_until 5 no_zombie
     kill -TERM "$SERVER_PID"
-    end_of "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 0 ]
 }
 
@@ -150,7 +149,7 @@ no_zombie()
     wait_until 5 two_zombies
     resume "$SERVER_PID"
     wait_until 10 all_replaced "$killed" ||
-        because 06 "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
+        fail_because 06 "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
             "signals merge, and the handler waited for one child only"
     wait_until 5 no_zombie
 }

@@ -2,7 +2,6 @@
 # bats file_tags=stage:06
 
 load ../lib/stage
-load ../lib/chaos
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
@@ -19,11 +18,11 @@ usage()
 
     shift
     start usage "${SERVER_CMD[@]}" "$@"
-    end_of "$LAST_PID"
+    wait_for_exit "$LAST_PID"
     [ "$STATUS" -eq "$status" ] &&
         grep -q usage "$BATS_TEST_TMPDIR/usage.out" \
             "$BATS_TEST_TMPDIR/usage.err" ||
-        because 06 "the usage, and exit $status, for: $*" "exit $STATUS" \
+        fail_because 06 "the usage, and exit $status, for: $*" "exit $STATUS" \
             "an option that is not checked"
 }
 
@@ -37,39 +36,33 @@ usage()
 }
 
 @test "SIGINT ends it in order: idle connections get FIN, exit 0" {
-    local peers
-
     server_start
     peer_start peers -n 20 echo:1000 end
-    peers=$LAST_PID
-    peer_rests peers '* 20000 received'
+    peer_wait peers '* 20000 received'
     kill -INT "$SERVER_PID"
-    peer_ends "$peers" peers
-    end_of "$SERVER_PID"
+    assert_peer_succeeds peers
+    wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 0 ]
-    says_nothing
+    assert_nothing_logged
 }
 
 @test "SIGTERM: what it still owes is sent, then FIN, exit 0" {
-    local peers
-
     server_start
     peer_start peers -n 3 send:8M wait end
-    peers=$LAST_PID
-    peer_rests peers '3 waiting*'
+    peer_wait peers '3 waiting*'
     kill -TERM "$SERVER_PID"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    end_of "$SERVER_PID"
+    peer_continue peers
+    assert_peer_succeeds peers
+    wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 0 ]
 }
 
 @test "SIGTERM: a peer that does not read holds it up for a second at most" {
     server_start
     peer_start peers -n 3 send:512M wait
-    peer_rests peers '3 waiting*'
+    peer_wait peers '3 waiting*'
     kill -TERM "$SERVER_PID"
-    end_of "$SERVER_PID" 10
+    wait_for_exit "$SERVER_PID" 10
     [ "$STATUS" -eq 0 ]
 }
 
@@ -83,13 +76,13 @@ refuses_while_it_lives()
 @test "SIGTERM: accepts nobody any more" {
     server_start
     peer_start peers -n 3 send:512M wait
-    peer_rests peers '3 waiting*'
+    peer_wait peers '3 waiting*'
     kill -TERM "$SERVER_PID"
     wait_until 5 refuses_while_it_lives ||
-        because 06 "connections are refused while it ends" "they are accepted" \
+        fail_because 06 "connections are refused while it ends" "they are accepted" \
             "the listening socket stays open until the end"
     resume "$SERVER_PID"
-    end_of "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 0 ]
 }
 
@@ -100,16 +93,16 @@ two_signals()
     kill -TERM "$SERVER_PID"
     kill -INT "$SERVER_PID"
     resume "$SERVER_PID"
-    end_of "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
 }
 
 @test "a second signal ends it now, with another exit status than 0" {
     server_start
     peer_start peers -n 3 send:512M wait
-    peer_rests peers '3 waiting*'
+    peer_wait peers '3 waiting*'
     two_signals
     [ "$STATUS" -ne 0 ] ||
-        because 06 "an end at once, with another exit status than 0" \
+        fail_because 06 "an end at once, with another exit status than 0" \
             "exit 0: it waited on" "the second signal is not handled"
 }
 
@@ -117,27 +110,24 @@ two_signals()
     server_start -w 2
     wait_until 5 children_are 2
     peer_start peers -n 3 send:512M wait
-    peer_rests peers '3 waiting*'
+    peer_wait peers '3 waiting*'
     two_signals
     [ "$STATUS" -ne 0 ] ||
-        because 06 "exit status 1: what was owed is lost" "exit 0" \
+        fail_because 06 "exit status 1: what was owed is lost" "exit 0" \
             "the forced end is told as an orderly one"
 }
 
 @test "-t 5: stopped for longer, it answers what has come meanwhile" {
-    local late
-
     server_start -t 5
     peer_start late echo:10 wait send:10 wait receive fin end
-    late=$LAST_PID
-    peer_rests late '1 waiting*'
+    peer_wait late '1 waiting*'
     stop "$SERVER_PID"
-    kill -USR1 "$late"
-    peer_rests late '1 waiting* 20 sent*'
+    peer_continue late
+    peer_wait late '1 waiting* 20 sent*'
     sleep 5.2 # the time that is over
     resume "$SERVER_PID"
-    kill -USR1 "$late"
-    peer_ends "$late" late
+    peer_continue late
+    assert_peer_succeeds late
 }
 
 @test "-t 2: idle connections are closed, those that say little are not" {
@@ -145,13 +135,12 @@ two_signals()
 
     need_descriptors 600
     server_start -t 2
-    warm
+    server_warm_up
     peer_start idle -n 500 echo:10 end
-    idle=$LAST_PID
     peer echo:10 pause:900 echo:10 pause:900 echo:10 pause:900 echo:10 fin end
-    peer_ends "$idle" idle
-    healthy
-    says_nothing
+    assert_peer_succeeds idle
+    assert_server_healthy
+    assert_nothing_logged
 }
 
 children_are()
@@ -174,17 +163,16 @@ children_are()
 }
 
 @test "-w 2: SIGTERM ends the workers in order too, and frees the port" {
-    local peers workers pid
+    local workers pid
 
     server_start -w 2
     wait_until 5 children_are 2
     workers=$(children_of "$SERVER_PID")
     peer_start peers -n 20 echo:1000 end
-    peers=$LAST_PID
-    peer_rests peers '* 20000 received'
+    peer_wait peers '* 20000 received'
     kill -TERM "$SERVER_PID"
-    peer_ends "$peers" peers
-    end_of "$SERVER_PID"
+    assert_peer_succeeds peers
+    wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 0 ]
     for pid in $workers; do
         wait_until 5 not alive "$pid"
@@ -212,11 +200,11 @@ children_are()
     # that comes before their own signal.
     wait_until 5 fds_are $((before - 2))
     kill -INT "${pids[@]}"
-    end_of "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 0 ]
     wait_until 5 three_exits
     ! grep 'exit_group([1-9]' "$BATS_TEST_TMPDIR/strace" ||
-        because 06 "three processes that exit with 0" "the lines above" \
+        fail_because 06 "three processes that exit with 0" "the lines above" \
             "a worker's first signal is taken for the second"
 }
 
@@ -246,7 +234,7 @@ three_exits()
     server_start -w 2
     wait_until 5 children_are 2
     workers=$(children_of "$SERVER_PID")
-    kill_server
+    server_kill
     for pid in $workers; do
         wait_until 5 not alive "$pid"
     done
@@ -258,11 +246,11 @@ three_exits()
     need_shim echo_once
     server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:1 -w 2
     wait_until 5 children_are 2 ||
-        because 06 "two workers" "$(count_children "$SERVER_PID")" \
+        fail_because 06 "two workers" "$(count_children "$SERVER_PID")" \
             "a worker whose fork has failed is never started again"
-    bitten fork
+    assert_injected fork
     [ "$(grep -c '^fork: ' "$SERVER_ERR")" -eq 1 ] ||
-        because 06 "a line on stderr: fork: and why" "$(cat "$SERVER_ERR")" \
+        fail_because 06 "a line on stderr: fork: and why" "$(cat "$SERVER_ERR")" \
             "fork's error is not told"
     peer -n 20 echo:20000 fin end
 }
@@ -280,41 +268,41 @@ three_exits()
     SERVER_WRAP=(bash -c 'exec "$@" 2>&9' -)
     server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:1-19
     peer -t $((10 * SLOWER)) echo:1000 fin end ||
-        because 06 "served, after 19 accepts with EMFILE" \
+        fail_because 06 "served, after 19 accepts with EMFILE" \
             "the peer's complaint above" \
             "it waits in write until somebody reads its complaints"
-    bitten accept
+    assert_injected accept
 }
 
 @test "a HOST with a slash is a Unix-domain socket" {
     on_a_path
     server_start
     [ "$(cat "$SERVER_OUT")" = "Server is listening on $LISTEN_HOST" ]
-    warm
+    server_warm_up
     peer -n 50 echo:70000 fin end
-    healthy
+    assert_server_healthy
     "${CLIENT_CMD[@]}" "$LISTEN_HOST" <"$TESTS_DIR/run" \
         >"$BATS_TEST_TMPDIR/came"
     cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/came"
     kill -TERM "$SERVER_PID"
-    end_of "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
     [ ! -e "$LISTEN_HOST" ] ||
-        because 06 "the socket's file is gone after the end" "it is there" \
+        fail_because 06 "the socket's file is gone after the end" "it is there" \
             "no unlink"
 }
 
 @test "a dead server's socket file is replaced, a live one's is not" {
     on_a_path
     server_start
-    kill_server
+    server_kill
     [ -S "$LISTEN_HOST" ]
     server_start
-    warm
+    server_warm_up
     start second "${SERVER_CMD[@]}" "$LISTEN_HOST"
-    end_of "$LAST_PID"
+    wait_for_exit "$LAST_PID"
     [ "$STATUS" -eq 1 ]
     grep -qi 'in use' "$BATS_TEST_TMPDIR/second.err"
-    healthy
+    assert_server_healthy
 }
 
 # child_of_server: sets CHILD to its only child.
@@ -332,7 +320,7 @@ child_of_server()
     wait_until 5 child_of_server
     kill -TERM "$CHILD"
     wait_until 10 not alive "$CHILD" ||
-        because 06 "the worker ends" "it goes on" \
+        fail_because 06 "the worker ends" "it goes on" \
             "the signal went to a handler of the parent's loop"
 }
 
@@ -340,7 +328,7 @@ child_of_server()
     on_a_path
     echo mine >"$LISTEN_HOST"
     start refused "${SERVER_CMD[@]}" "$LISTEN_HOST"
-    end_of "$LAST_PID"
+    wait_for_exit "$LAST_PID"
     [ "$STATUS" -eq 1 ]
     [ "$(cat "$LISTEN_HOST")" = mine ]
 }
@@ -363,8 +351,8 @@ child_of_server()
     worker=$(children_of "$SERVER_PID" | head -n 1)
     stop "$worker"
     kill -TERM "$SERVER_PID"
-    end_of "$SERVER_PID" 4 ||
-        because 06 "an end within two seconds or so" "none within 4 s" \
+    wait_for_exit "$SERVER_PID" 4 ||
+        fail_because 06 "an end within two seconds or so" "none within 4 s" \
             "the parent waits for a worker that never ends"
     [ "$STATUS" -eq 1 ]
     [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ]
@@ -384,7 +372,7 @@ child_of_server()
     wait_until 5 not alive "$worker"
     wait_until 5 children_are 1
     kill -TERM "$SERVER_PID"
-    end_of "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 0 ]
 }
 
@@ -392,12 +380,12 @@ child_of_server()
     need_shim echo_once
     server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:2
     peer -n 5 echo:20000 fin end
-    bitten wait
+    assert_injected wait
     [ "$(grep -c '^loop: ' "$SERVER_ERR")" -eq 1 ] ||
-        because 06 "a line: loop: and why" "$(cat "$SERVER_ERR")" \
+        fail_because 06 "a line: loop: and why" "$(cat "$SERVER_ERR")" \
             "the failed wait is not logged"
     kill -TERM "$SERVER_PID"
-    end_of "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 0 ]
 }
 
@@ -410,9 +398,9 @@ child_of_server()
     rm "$LISTEN_HOST"
     server_start
     kill -TERM "$old"
-    end_of "$old"
+    wait_for_exit "$old"
     [ "$STATUS" -eq 0 ]
-    healthy
+    assert_server_healthy
 }
 
 # server_of_node SCRIPT: the client's server is that script.
@@ -427,11 +415,11 @@ server_of_node()
     server_start
 }
 
-# client_ends STATUS WORDS: what the client said, and its exit status.
-client_ends()
+# assert_client_exits STATUS WORDS: what the client said, and its exit status.
+assert_client_exits()
 {
     STDIN=$TESTS_DIR/run start client "${CLIENT_CMD[@]}" localhost "$PORT"
-    end_of "$LAST_PID" 5 || because 06 "the client ends" "it hangs" \
+    wait_for_exit "$LAST_PID" 5 || fail_because 06 "the client ends" "it hangs" \
         "it waits for a FIN that never comes"
     [ "$STATUS" -eq "$1" ]
     grep "$2" "$BATS_TEST_TMPDIR/client.err"
@@ -439,11 +427,11 @@ client_ends()
 
 @test "client: all came back, and the server never closes: ends all the same" {
     server_of_node '(s) => s.on("data", (data) => s.write(data))'
-    client_ends 0 'does.*close'
+    assert_client_exits 0 'does.*close'
     cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/client.out"
 }
 
 @test "client: more comes back than was sent: says so at once, exit 1" {
     server_of_node '(s) => s.on("data", (data) => s.write(data + data))'
-    client_ends 1 'more came back than was sent'
+    assert_client_exits 1 'more came back than was sent'
 }

@@ -6,47 +6,46 @@ teardown() { stage_teardown; }
 
 @test "clients that reset before accept, without and with data, harm nobody" {
     server_start
-    warm
+    server_warm_up
     bystander
     stop "$SERVER_PID"
     peer -n 20 reset
     peer -n 20 send:1000 reset
     resume "$SERVER_PID"
-    healthy
+    assert_server_healthy
 }
 
 @test "clients that reset in the middle of the stream harm nobody" {
     server_start
-    warm
+    server_warm_up
     bystander
     # With nothing owed it is read that meets the reset; else it may be write.
     peer -n 20 echo:5000 reset
     peer -n 20 echo:5000 send:200K reset
-    healthy
+    assert_server_healthy
 }
 
 @test "200 stalled clients that reset at once harm nobody" {
-    local peers n=200
+    local n=200
 
     if stage_allows one_at_a_time; then
         n=1
     fi
     server_start
-    warm
+    server_warm_up
     bystander
     peer_start peers -n "$n" -b 2000 send:100K wait reset
-    peers=$LAST_PID
-    peer_rests peers "$n waiting*"
+    peer_wait peers "$n waiting*"
     stop "$SERVER_PID"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
+    peer_continue peers
+    assert_peer_succeeds peers
     resume "$SERVER_PID"
-    healthy
+    assert_server_healthy
 }
 
 @test "writing to clients that have left does not end the server (SIGPIPE)" {
     server_start
-    warm
+    server_warm_up
     bystander
     stop "$SERVER_PID"
     # More than one buffer of the server's, so that it writes again after the
@@ -54,40 +53,40 @@ teardown() { stage_teardown; }
     peer -n 5 send:48K close
     peer -n 5 send:100K close
     resume "$SERVER_PID"
-    healthy
+    assert_server_healthy
 }
 
 @test "readers that stall, then send FIN or RST, cost the others nothing" {
-    local i sizes=(1M 3M 5M 512M) peers=()
+    local i sizes=(1M 3M 5M 512M) stalled=()
 
     if stage_allows one_at_a_time; then
         not_for "others wait for a client that stalls: that is its limit"
     fi
     server_start
-    warm
+    server_warm_up
     bystander
     # Some FINs reach the server while its own output is stuck.
     for i in "${!sizes[@]}"; do
         peer_start "stalled$i" -t 60 -b 2000 "send:${sizes[i]}" wait \
             fin wait reset
-        peers+=("$LAST_PID")
+        stalled+=("stalled$i")
     done
-    for i in "${!sizes[@]}"; do
-        peer_rests "stalled$i" '1 waiting*' 30
+    for i in "${stalled[@]}"; do
+        peer_wait "$i" '1 waiting*' 30
     done
     peer -n 5 ping:50
-    kill -USR1 "${peers[@]}"
-    for i in "${!sizes[@]}"; do
-        peer_rests "stalled$i" '1 waiting*'
+    peer_continue "${stalled[@]}"
+    for i in "${stalled[@]}"; do
+        peer_wait "$i" '1 waiting*'
     done
-    idles 0.5 5 "beside stalled readers that have sent FIN"
+    assert_idle "beside stalled readers that have sent FIN"
     peer -n 5 ping:50
-    kill -USR1 "${peers[@]}"
-    for i in "${!sizes[@]}"; do
-        peer_ends "${peers[i]}" "stalled$i"
+    peer_continue "${stalled[@]}"
+    for i in "${stalled[@]}"; do
+        assert_peer_succeeds "$i"
     done
-    idles 0.5 5 "after the stalled readers' RST"
-    healthy
+    assert_idle "after the stalled readers' RST"
+    assert_server_healthy
 }
 
 @test "16 flooding clients do not starve one that says little" {
@@ -97,63 +96,60 @@ teardown() { stage_teardown; }
         not_for "others wait for a client that floods: that is its limit"
     fi
     server_start
-    warm
+    server_warm_up
     bystander
     peer_start flood -n 16 -t 180 flood fin end
-    flood=$LAST_PID
-    wait_until 10 peer_told flood '* 16 busy* [1-9]* received'
-    pings_beside "16 that flood"
-    kill -USR1 "$flood"
-    peer_ends "$flood" flood 120
-    healthy
+    wait_until 10 peer_is flood '* 16 busy* [1-9]* received'
+    assert_pings_beside "16 that flood"
+    peer_continue flood
+    assert_peer_succeeds flood 120
+    assert_server_healthy
 }
 
 @test "Ctrl-Z and fg disturb nobody, idle or in the middle of the stream" {
-    local peers n=5 i
+    local n=5 i
 
     if stage_allows one_at_a_time; then
         n=1
     fi
     server_start
-    warm
+    server_warm_up
     stop "$SERVER_PID"
     resume "$SERVER_PID"
     peer_start peers -n "$n" echo:1000 wait flood fin end
-    peers=$LAST_PID
-    peer_rests peers "$n waiting*"
-    kill -USR1 "$peers"
-    wait_until 10 peer_told peers "* $n busy* [1-9]?????* received"
+    peer_wait peers "$n waiting*"
+    peer_continue peers
+    wait_until 10 peer_is peers "* $n busy* [1-9]?????* received"
     for i in 1 2 3; do
         stop "$SERVER_PID"
         resume "$SERVER_PID"
         nap
     done
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    healthy
-    says_nothing
+    peer_continue peers
+    assert_peer_succeeds peers
+    assert_server_healthy
+    assert_nothing_logged
 }
 
 @test "Ctrl-Z and fg in the middle of a write that waits: no byte is lost" {
-    local peers n=5 pid
+    local n=5 pid
 
     if stage_allows one_at_a_time; then
         n=1
     fi
     server_start
-    warm
+    server_warm_up
     peer_start peers -n "$n" send:64M wait receive fin end
-    peers=$LAST_PID
-    peer_rests peers "$n waiting*"
+    peer_wait peers "$n waiting*"
     # The write returns with what it has done so far: a short write.
     for pid in $(children_of "$SERVER_PID") "$SERVER_PID"; do
         stop "$pid"
         resume "$pid"
     done
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    healthy
-    says_nothing
+    peer_continue peers
+    assert_peer_succeeds peers
+    assert_server_healthy
+    assert_nothing_logged
 }
 
 @test "errors of accept that pass are told, and the next client is served" {
@@ -163,10 +159,10 @@ teardown() { stage_teardown; }
         under_strace -e trace=accept,accept4 \
             -e inject="accept,accept4:error=$error:when=1"
         peer -t 5 echo:1000 fin end && alive "$SERVER_PID" ||
-            because 01 "served, after an accept with $error" \
+            fail_because 01 "served, after an accept with $error" \
                 "the peer's complaint above" "accept's errors end the server"
-        says_few 1
-        kill_server
+        assert_few_lines_logged 1
+        server_kill
     done
 }
 
@@ -175,9 +171,9 @@ teardown() { stage_teardown; }
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=ECONNABORTED:when=1..100
     peer -t $((5 * SLOWER)) echo:1000 fin end ||
-        because 01 "served at once, after 100 ECONNABORTED" \
+        fail_because 01 "served at once, after 100 ECONNABORTED" \
             "the peer's complaint above" "it waits after each of them"
-    healthy
+    assert_server_healthy
 }
 
 @test "accept without descriptors (EMFILE): no spin, no end, few lines" {
@@ -186,9 +182,9 @@ teardown() { stage_teardown; }
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE:when=1..5
     peer -t 10 echo:1000 fin end && alive "$SERVER_PID" ||
-        because 01 "served, after five accepts with EMFILE" \
+        fail_because 01 "served, after five accepts with EMFILE" \
             "the peer's complaint above" "EMFILE ends the server"
-    says_few $((SECONDS - began + 1))
+    assert_few_lines_logged $((SECONDS - began + 1))
 }
 
 # failed_accepts: prints how many of them strace has made fail.
@@ -211,18 +207,17 @@ accepts_fail()
     under_strace -I 2 -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE
     peer_start client echo:1000 fin end
-    client=$LAST_PID
     wait_until 10 accepts_fail ||
         fail "strace has let no accept fail: this test proves nothing"
     before=$(failed_accepts)
     sleep 1 # the time that is measured
     n=$(($(failed_accepts) - before))
     [ "$n" -le 100 ] ||
-        because 01 "at most 100 calls of accept in a second, as they fail" \
+        fail_because 01 "at most 100 calls of accept in a second, as they fail" \
             "$n" "no pause after EMFILE: a spin, as the client still waits"
     # Without strace accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
-    peer_ends "$client" client
+    assert_peer_succeeds client
 }
 
 @test "EINTR is no error: in accept, and in the wait for events" {
@@ -232,16 +227,16 @@ accepts_fail()
         -e inject=accept,accept4:error=EINTR:when=1+2 \
         -e "inject=$waits:error=EINTR:when=1+3"
     peer -n 5 -t 10 echo:20000 fin end && alive "$SERVER_PID" ||
-        because stage "5 clients served, with EINTR every few calls" \
+        fail_because stage "5 clients served, with EINTR every few calls" \
             "the peer's complaint above" "EINTR taken for an error"
-    says_nothing
+    assert_nothing_logged
 }
 
 @test "EINTR is no error: in write" {
     # The first write is the line on stdout.
     under_strace -e trace=write -e inject=write:error=EINTR:when=2+3
     peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
-        because stage "5 clients served, with EINTR every few writes" \
+        fail_because stage "5 clients served, with EINTR every few writes" \
             "the peer's complaint above" "EINTR taken for an error"
 }
 
@@ -266,7 +261,7 @@ read_before()
 }
 
 @test "each connection has its turn: between two that send much, a third" {
-    local peers=() i bytes turn=16384
+    local i=0 size bytes turn=16384
 
     if stage_allows one_at_a_time || stage_allows process_each; then
         not_for "it is the kernel that gives turns"
@@ -278,25 +273,25 @@ read_before()
     under_strace -s 0 -e trace=accept,accept4,read,recvfrom
     # Whether the server goes by age, either way, or by who was ready first:
     # one with much to send comes before the small one.
-    for i in 200K 1 200K; do
-        peer_start "sends${#peers[@]}" echo:1 wait "send:$i" receive fin end
-        peer_rests "sends${#peers[@]}" '1 waiting*'
-        peers+=("$LAST_PID")
+    for size in 200K 1 200K; do
+        peer_start "sends$i" echo:1 wait "send:$size" receive fin end
+        peer_wait "sends$i" '1 waiting*'
+        i=$((i + 1))
     done
     stop "$SERVER_PID"
-    kill -USR1 "${peers[0]}" "${peers[2]}"
-    wait_until 10 peer_told sends0 '* 204801 sent*'
-    wait_until 10 peer_told sends2 '* 204801 sent*'
-    kill -USR1 "${peers[1]}"
-    wait_until 10 peer_told sends1 '* 2 sent*'
+    peer_continue sends0 sends2
+    wait_until 10 peer_is sends0 '* 204801 sent*'
+    wait_until 10 peer_is sends2 '* 204801 sent*'
+    peer_continue sends1
+    wait_until 10 peer_is sends1 '* 2 sent*'
     resume "$SERVER_PID"
     for i in 0 1 2; do
-        peer_ends "${peers[i]}" "sends$i"
+        assert_peer_succeeds "sends$i"
     done
     # A turn for each of them, after the single byte that they sent first.
     bytes=$(read_before 2)
     [ "$bytes" -gt 2 ] && [ "$bytes" -le $((2 * turn + 2)) ] ||
-        because stage "a read from each of the others, then the third's turn" \
+        fail_because stage "a read from each of the others, then the third's turn" \
             "$bytes bytes read from the others" \
             "a connection is served until it has nothing more"
 }

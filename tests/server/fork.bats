@@ -6,26 +6,23 @@ setup() { stage_setup; }
 teardown() { stage_teardown; }
 
 @test "20 children that end at once leave no zombie (02)" {
-    local peers
-
     server_start
-    warm
+    server_warm_up
     peer_start peers -n 20 echo:100 wait fin end
-    peers=$LAST_PID
-    peer_rests peers '20 waiting*'
+    peer_wait peers '20 waiting*'
     # It is the children that have answered: the parent may be behind.
     wait_until 5 parent_is_at_rest
     stop "$SERVER_PID"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
+    peer_continue peers
+    assert_peer_succeeds peers
     wait_until 10 none_runs
     # One SIGCHLD is left of the twenty. (No child may be left, either: a
     # server that ignores SIGCHLD never has a zombie.)
     resume "$SERVER_PID"
     wait_until 5 zombies_are 0 ||
-        because 02 "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
+        fail_because 02 "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
             "one waitpid for each SIGCHLD: signals of one kind merge"
-    healthy
+    assert_server_healthy
 }
 
 # parent_is_at_rest: it has only the descriptors that warm has found.
@@ -45,49 +42,43 @@ zombies_are()
 }
 
 @test "the parent keeps no connection's descriptor (02)" {
-    local peers
-
     need_proc
     server_start
-    warm
+    server_warm_up
     peer_start peers -n 5 echo:100 wait fin end
-    peers=$LAST_PID
-    peer_rests peers '5 waiting*'
+    peer_wait peers '5 waiting*'
     wait_until 5 parent_is_at_rest ||
-        because 02 "$BASE_FDS descriptors in the parent" \
+        fail_because 02 "$BASE_FDS descriptors in the parent" \
             "$(fds_of "$SERVER_PID")" "no close of conn_fd after fork"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    healthy
+    peer_continue peers
+    assert_peer_succeeds peers
+    assert_server_healthy
 }
 
 @test "children outlive their parent, and leave its port free (02)" {
-    local peers
-
     server_start
     peer_start peers -n 3 echo:100 wait echo:10000 fin end
-    peers=$LAST_PID
-    peer_rests peers '3 waiting*'
-    kill_server
+    peer_wait peers '3 waiting*'
+    server_kill
     LISTEN_PORT=$PORT server_start ||
-        because 02 "the port is free: it starts again" "see above" \
+        fail_because 02 "the port is free: it starts again" "see above" \
             "the children have kept the listening socket"
-    warm
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    healthy
+    server_warm_up
+    peer_continue peers
+    assert_peer_succeeds peers
+    assert_server_healthy
 }
 
 @test "a failed fork closes that connection, is told, and ends nobody (02)" {
     under_strace -e "trace=clone,?clone3,?fork,?vfork" \
         -e "inject=clone,?clone3,?fork,?vfork:error=EAGAIN:when=1"
     peer -t 5 send:100 drain ||
-        because 02 "the first connection closed" "it is left open" \
+        fail_because 02 "the first connection closed" "it is left open" \
             "conn_fd is closed only after a fork that went well"
     [ -s "$SERVER_ERR" ] ||
-        because 02 "a line on stderr" "none" "fork's error is not told"
-    says_few 1
+        fail_because 02 "a line on stderr" "none" "fork's error is not told"
+    assert_few_lines_logged 1
     peer echo:1000 fin end && alive "$SERVER_PID" ||
-        because 02 "the next client is served" \
+        fail_because 02 "the next client is served" \
             "the peer's complaint above" "a failed fork ends the server"
 }

@@ -23,27 +23,25 @@ field()
 
     server_start
     peer_start first echo:10 wait echo:10 fin end
-    first=$LAST_PID
-    peer_rests first '1 waiting*'
+    peer_wait first '1 waiting*'
     if stage_allows one_at_a_time; then
         peer_start second echo:1000 fin end
-        second=$LAST_PID
         if must_have_limit; then
-            peer_rests second '* 1000 sent, 0 received'
+            peer_wait second '* 1000 sent, 0 received'
             # A server that had taken it in would answer within this time.
             sleep 0.3
-            peer_told second '* 1000 sent, 0 received'
+            peer_is second '* 1000 sent, 0 received'
         fi
-        kill -USR1 "$first"
-        peer_ends "$first" first
-        peer_ends "$second" second
+        peer_continue first
+        assert_peer_succeeds first
+        assert_peer_succeeds second
     else
         peer -t 5 echo:1000 fin end ||
-            because 02 "the second client's bytes" \
+            fail_because 02 "the second client's bytes" \
                 "the peer's complaint above" \
                 "the server waits for the first one's next bytes"
-        kill -USR1 "$first"
-        peer_ends "$first" first
+        peer_continue first
+        assert_peer_succeeds first
     fi
 }
 
@@ -66,14 +64,14 @@ took()
         # does; 40 ms for a late ACK is hundreds of times.
         scale=$((20 * (size + 15999) / 16000))
         [ "$now" -le $((base * scale)) ] ||
-            because stage "$size bytes take less than $scale times as long as \
+            fail_because stage "$size bytes take less than $scale times as long as \
 16,000, which take $base us" "$now us" \
                 "no TCP_NODELAY: a message's rest waits for an ACK"
     done
 }
 
 @test "has no child process (02: one for each connection, while it lasts)" {
-    local n peers
+    local n
 
     if ! must_have_limit; then
         not_for "a server of yours may have as many processes as it likes"
@@ -85,18 +83,16 @@ took()
     server_start
     if stage_allows one_at_a_time; then
         peer_start peers echo:10 wait fin end
-        peers=$LAST_PID
-        peer_rests peers '1 waiting*'
+        peer_wait peers '1 waiting*'
     else
         peer_start peers -n 5 echo:10 wait fin end
-        peers=$LAST_PID
-        peer_rests peers '5 waiting*'
+        peer_wait peers '5 waiting*'
     fi
     [ "$(count_children "$SERVER_PID")" -eq "$n" ] ||
-        because 02 "$n children" "$(count_children "$SERVER_PID")" \
+        fail_because 02 "$n children" "$(count_children "$SERVER_PID")" \
             "another design than this stage's"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
+    peer_continue peers
+    assert_peer_succeeds peers
     wait_until 5 childless
 }
 
@@ -106,7 +102,7 @@ childless()
 }
 
 @test "holds 1,100 clients (03: FD_SETSIZE), 04 3,000, 05 and 06 9,000" {
-    local n=9000 peers state served began=$SECONDS
+    local n=9000 state served began=$SECONDS
 
     case $LIKE in
         01* | 02*) not_for "its limit is another one" ;;
@@ -115,65 +111,58 @@ childless()
     esac
     need_descriptors $((n + 100))
     server_start
-    warm
+    server_warm_up
     peer_start peers -n "$n" -l -t 60 echo:100 wait echo:100 fin end
-    peers=$LAST_PID
-    peer_rests peers '* 0 busy*' 60
+    peer_wait peers '* 0 busy*' 60
     state=$(peer_state peers)
     served=$(field waiting "$state")
     if stage_allows fd_setsize; then
         [ "$served" -ge 1000 ] && [ "$served" -lt 1024 ] ||
-            because 03 "1,000 to 1,023 served, the others refused" "$state" \
+            fail_because 03 "1,000 to 1,023 served, the others refused" "$state" \
                 "descriptors from FD_SETSIZE on do not fit into an fd_set"
         [ -s "$SERVER_ERR" ] ||
-            because 03 "a line on stderr that says so" "none" \
+            fail_because 03 "a line on stderr that says so" "none" \
                 "the connection was closed without a word"
-        says_few $((SECONDS - began + 1))
+        assert_few_lines_logged $((SECONDS - began + 1))
     else
         [ "$served" -eq "$n" ] ||
-            because stage "$n served" "$state" "a limit that is not needed"
-        says_nothing
+            fail_because stage "$n served" "$state" "a limit that is not needed"
+        assert_nothing_logged
     fi
     # All those that were let in are still there.
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers 60
+    peer_continue peers
+    assert_peer_succeeds peers 60
     [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
-        because stage "$served echoed to a second time" \
+        fail_because stage "$served echoed to a second time" \
             "$(peer_state peers)" "the new ones have cost old ones their place"
-    healthy
+    assert_server_healthy
 }
 
 @test "those beyond the limit who have sent something are told, not left" {
-    local peers
-
     stage_allows fd_setsize || not_for "refuses nobody"
     need_descriptors 1200
     server_start
     peer_start peers -n 1030 -l echo:1 wait close
-    peers=$LAST_PID
-    peer_rests peers '* 0 busy*'
+    peer_wait peers '* 0 busy*'
     # FIN or RST must come, before the deadline.
     peer -t 5 send:100 drain
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
+    peer_continue peers
+    assert_peer_succeeds peers
 }
 
 @test "a burst of 300 clients finds room while the server is busy" {
-    local peers
-
     need_descriptors 400
     server_start
-    warm
+    server_warm_up
     stop "$SERVER_PID"
     peer_start peers -n 300 wait echo:100 fin end
-    peers=$LAST_PID
-    wait_until 10 peer_told peers '300 waiting*' ||
-        because 01 "300 connections in the kernel's queue" \
+    wait_until 10 peer_is peers '300 waiting*' ||
+        fail_because 01 "300 connections in the kernel's queue" \
             "$(peer_state peers)" "listen with a small backlog"
     resume "$SERVER_PID"
-    kill -USR1 "$peers"
-    peer_ends "$peers" peers
-    healthy
+    peer_continue peers
+    assert_peer_succeeds peers
+    assert_server_healthy
 }
 
 # limit_descriptors N: the server may have N more than it has now.
@@ -188,33 +177,32 @@ limit_descriptors()
 }
 
 @test "out of descriptors: serves the old ones, and the others later" {
-    local first second began
+    local began
 
     if stage_allows one_at_a_time || stage_allows process_each; then
         not_for "never has more than one connection's descriptor"
     fi
     server_start
-    warm
+    server_warm_up
     limit_descriptors 15
     began=$SECONDS
     peer_start first -n 20 echo:100 wait echo:100 close
-    first=$LAST_PID
-    peer_rests first '1[0-9] waiting*'
+    peer_wait first '1[0-9] waiting*'
     peer_start second -n 10 echo:100 wait echo:100 fin end
-    second=$LAST_PID
-    peer_rests second '0 waiting, 10 busy*'
-    idles 1 5 "at the limit"
-    says_few $((SECONDS - began + 1))
-    kill -USR1 "$first"
-    peer_ends "$first" first
-    peer_rests second '10 waiting*'
-    kill -USR1 "$second"
-    peer_ends "$second" second
-    healthy
+    peer_wait second '0 waiting, 10 busy*'
+    # A pause of 100 ms ends three times meanwhile.
+    assert_idle "at the limit" "$SERVER_PID" 12
+    assert_few_lines_logged $((SECONDS - began + 1))
+    peer_continue first
+    assert_peer_succeeds first
+    peer_wait second '10 waiting*'
+    peer_continue second
+    assert_peer_succeeds second
+    assert_server_healthy
 }
 
 @test "a peer that never reads costs no memory, and no CPU" {
-    local before after limit=1024 stalled pid
+    local before after limit=1024 pid
 
     need_proc
     # Other languages' memory managers take more, but not without bound.
@@ -222,26 +210,25 @@ limit_descriptors()
         limit=32768
     fi
     server_start
-    warm
+    server_warm_up
     before=$(hwm_of "$SERVER_PID")
     peer_start stalled -t 60 send:512M wait reset
-    stalled=$LAST_PID
-    peer_rests stalled '1 waiting*' 60
+    peer_wait stalled '1 waiting*' 60
     for pid in "$SERVER_PID" $(children_of "$SERVER_PID"); do
         after=$(hwm_of "$pid")
         [ $((after - before)) -le "$limit" ] ||
-            because stage "at most $limit KiB more than before" \
+            fail_because stage "at most $limit KiB more than before" \
                 "$((after - before)) KiB more; it has taken $(field sent \
                     "$(peer_state stalled)") bytes" \
                 "no backpressure: it reads on while its output waits"
     done
-    idles 0.5 5 "beside a peer that does not read"
+    assert_idle "beside a peer that does not read"
     if ! stage_allows one_at_a_time; then
         peer -t 5 echo:65536 fin end
     fi
-    kill -USR1 "$stalled"
-    peer_ends "$stalled" stalled
-    healthy
+    peer_continue stalled
+    assert_peer_succeeds stalled
+    assert_server_healthy
 }
 
 @test "a second round of 300 clients costs no more memory than the first" {
@@ -258,24 +245,23 @@ limit_descriptors()
         hold=()
     fi
     server_start
-    warm
+    server_warm_up
     for round in first second; do
         before=$(rss_of "$SERVER_PID")
         # As many at once in both rounds, and every page of theirs touched.
         peer_start "$round" -n "$n" -t 60 echo:70000 ${hold[@]+"${hold[@]}"} fin end
-        peers=$LAST_PID
         if [ "${#hold[@]}" -gt 0 ]; then
-            peer_rests "$round" "$n waiting*"
-            kill -USR1 "$peers"
+            peer_wait "$round" "$n waiting*"
+            peer_continue "$round"
         fi
-        peer_ends "$peers" "$round"
+        assert_peer_succeeds "$round"
         # A connection in the middle that ends badly must be freed as well.
         peer -n 50 echo:1000 send:1000 reset
-        healthy
+        assert_server_healthy
         after=$(rss_of "$SERVER_PID")
     done
     [ $((after - before)) -le 256 ] ||
-        because stage "at most 256 KiB more after the $round round" \
+        fail_because stage "at most 256 KiB more after the $round round" \
             "$((after - before)) KiB more" "a connection is not freed"
 }
 
@@ -284,20 +270,18 @@ limit_descriptors()
 
     server_start
     peer_start stuck send:8M receive wait fin end
-    stuck=$LAST_PID
-    peer_rests stuck '1 waiting*'
+    peer_wait stuck '1 waiting*'
     if ! stage_allows one_at_a_time; then
         peer_start peers -n 50 echo:10 wait fin end
-        peers=$LAST_PID
-        peer_rests peers '50 waiting*'
+        peer_wait peers '50 waiting*'
     fi
-    idles 2 1 "with idle connections"
-    kill -USR1 "$stuck" ${peers:+"$peers"}
-    peer_ends "$stuck" stuck
+    assert_idle "with idle connections"
+    peer_continue stuck ${peers:+"$peers"}
+    assert_peer_succeeds stuck
     if [ -n "$peers" ]; then
-        peer_ends "$peers" peers
+        assert_peer_succeeds peers
     fi
-    says_nothing
+    assert_nothing_logged
 }
 
 @test "started with 1,100 open files it serves (03: ends with 1 and why)" {
@@ -311,12 +295,12 @@ limit_descriptors()
         return
     fi
     server_launch
-    end_of "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
     # Other languages have words of their own for it.
     local words='^select: no room for descriptor [0-9]'
     must_have_limit || words=.
     [ "$STATUS" -eq 1 ] && grep -q "$words" "$SERVER_ERR" ||
-        because 03 "exit status 1, and select: no room for descriptor" \
+        fail_because 03 "exit status 1, and select: no room for descriptor" \
             "exit status $STATUS" \
             "the listening socket is put behind the end of the set"
 }

@@ -1,7 +1,6 @@
 # schedules -- calls fail, come short and are interrupted, as a seed says
 
 load ../lib/stage
-load ../lib/chaos
 
 setup()
 {
@@ -68,25 +67,25 @@ open_conn()
         more=25
     fi
     server_start "${SHIM[@]}" "${RATES[@]}"
-    warm
-    seeded server schedule -n "$SEEDS"
-    bitten short_read short_write eintr
+    server_warm_up
+    assert_seeds_pass server schedule -n "$SEEDS"
+    assert_injected short_read short_write eintr
     # A SERVER may block in a thread for each connection.
     if [ -z "${SERVER:-}" ] && ! stage_allows one_at_a_time &&
         ! stage_allows process_each; then
-        bitten eagain
+        assert_injected eagain
     fi
-    steady seeded server schedule -f "$SEEDS" -n "$more"
-    healthy
-    calm
+    assert_memory_steady assert_seeds_pass server schedule -f "$SEEDS" -n "$more"
+    assert_server_healthy
+    assert_idle "with nothing to do"
     [ ! -s "$SERVER_ERR" ]
 }
 
 @test "a burst of calls that are nearly all short or interrupted" {
     server_start "${SHIM[@]}" SHIM_SHORT=90 SHIM_EINTR=40 SHIM_EAGAIN=40
-    warm
-    seeded server schedule -n 20
-    healthy
+    server_warm_up
+    assert_seeds_pass server schedule -n 20
+    assert_server_healthy
 }
 
 @test "accept fails with each error, and the server goes on" {
@@ -105,7 +104,7 @@ open_conn()
         exec 8>&-
     fi
     open_conn 9
-    say_on 9 || because stage "an answer after ten passing errors of accept" \
+    say_on 9 || fail_because stage "an answer after ten passing errors of accept" \
         "none" "an error of accept was taken for the end"
     if ! stage_allows one_at_a_time; then
         say_on 8
@@ -115,7 +114,7 @@ open_conn()
     [ "$(faults accept)" -eq 10 ]
     # The pauses after ten of them last a second.
     [ "$(most_often_said)" -le 3 ] ||
-        because stage "at most a line a second for each cause" \
+        fail_because stage "at most a line a second for each cause" \
             "$(most_often_said) times the same" "each failure is logged"
 }
 
@@ -126,11 +125,11 @@ most_often_said()
         END { print n + 0 }'
 }
 
-# logged TEXT: fails unless a line of stderr has this.
-logged()
+# assert_logged TEXT: fails unless a line of stderr has this.
+assert_logged()
 {
     grep -q "$1" "$SERVER_ERR" ||
-        because stage "a line on stderr with: $1" "$(cat "$SERVER_ERR")" \
+        fail_because stage "a line on stderr with: $1" "$(cat "$SERVER_ERR")" \
             "an error is logged for all others of that second, or not at all"
 }
 
@@ -146,8 +145,8 @@ logged()
     # One may be turned away; the other is served.
     peer -l -n 2 echo:100 fin end
     [ "$(faults all)" -eq 2 ]
-    logged '^accept: Too many open files'
-    logged "$other"
+    assert_logged '^accept: Too many open files'
+    assert_logged "$other"
 }
 
 # served_after_waits: the server echoes until all N waits have failed.
@@ -155,13 +154,13 @@ served_after_waits()
 {
     open_conn 8
     while [ "$(faults wait)" -lt "$1" ]; do
-        say_on 8 || because stage "an answer after failed waits" \
+        say_on 8 || fail_because stage "an answer after failed waits" \
             "none: $(cat "$SERVER_ERR")" \
             "a failed wait was taken for the end, or for a ready socket" ||
             return
     done
     exec 8>&-
-    seeded server schedule -n 1
+    assert_seeds_pass server schedule -n 1
 }
 
 @test "the wait fails, for want of memory or for now: logged, and it serves" {
@@ -169,11 +168,11 @@ served_after_waits()
     need_ours
     server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:1
     served_after_waits 1
-    logged ': Cannot allocate memory'
+    assert_logged ': Cannot allocate memory'
     rm "$FAULTS"
     server_start "${SHIM[@]}" SHIM_FAIL=wait:EAGAIN:2
     served_after_waits 1
-    logged ': Resource temporarily unavailable'
+    assert_logged ': Resource temporarily unavailable'
 }
 
 @test "the wait fails eighteen times: at most a line a second" {
@@ -183,7 +182,7 @@ served_after_waits()
     need_ours
     server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:2-19
     served_after_waits 18
-    says_few $((SECONDS - began + 1))
+    assert_few_lines_logged $((SECONDS - began + 1))
 }
 
 @test "accept fails beside a busy connection: not tried at each message" {
@@ -193,15 +192,14 @@ served_after_waits()
     need_ours
     server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:2+
     peer_start busy echo:1 wait ping:5000 fin end
-    busy=$LAST_PID
-    peer_rests busy '1 waiting*'
+    peer_wait busy '1 waiting*'
     open_conn 9
     wait_until 10 accept_has_failed
-    kill -USR1 "$busy"
-    peer_ends "$busy" busy
+    peer_continue busy
+    assert_peer_succeeds busy
     # A pause of 100 ms makes some ten tries a second.
     [ "$(faults accept)" -le 500 ] ||
-        because stage "at most 500 calls of accept during 5,000 messages" \
+        fail_because stage "at most 500 calls of accept during 5,000 messages" \
             "$(faults accept)" "any wake-up ends the pause after EMFILE"
     exec 9>&-
 }
@@ -217,15 +215,15 @@ accept_has_failed()
     # A pause of 100 ms ends between two looks.
     server_start "${SHIM[@]}" SHIM_CLOCK_DELAY=60 SHIM_FAIL=accept:EMFILE:1
     open_conn 9
-    say_on 9 || because stage "an answer after a pause of accept" "none" \
+    say_on 9 || fail_because stage "an answer after a pause of accept" "none" \
         "what is left of the pause was negative: it waits without end"
-    bitten delay accept
+    assert_injected delay accept
     exec 9>&-
 }
 
-# ends_saying LINE RULE…: with these failures the server ends at once with
+# assert_start_fails_with LINE RULE…: with these failures the server ends at once with
 # exit status 1 and that line on stderr.
-ends_saying()
+assert_start_fails_with()
 {
     local line=$1 rules
 
@@ -236,28 +234,28 @@ ends_saying()
         "${SERVER_CMD[@]}" localhost 0
     SERVER_ERR=$BATS_TEST_TMPDIR/failing.err
     STATUS='no end'
-    end_of "$LAST_PID" || true
+    wait_for_exit "$LAST_PID" || true
     [ "$STATUS" = 1 ] && [ "$(cat "$SERVER_ERR")" = "$line" ] ||
-        because 01 "exit status 1 and, on stderr: $line" \
+        fail_because 01 "exit status 1 and, on stderr: $line" \
             "status $STATUS: $(cat "$SERVER_ERR")" \
             "another call is named, errno is lost, or the next address is tried"
 }
 
 @test "what fails at the start is named, with the reason, and is the end" {
     need_ours
-    ends_saying 'socket: Too many open files' socket:EMFILE:1
-    ends_saying 'bind: Permission denied' bind:EACCES:1
-    ends_saying 'bind: Address already in use' bind:EADDRINUSE:1
+    assert_start_fails_with 'socket: Too many open files' socket:EMFILE:1
+    assert_start_fails_with 'bind: Permission denied' bind:EACCES:1
+    assert_start_fails_with 'bind: Address already in use' bind:EADDRINUSE:1
     # The first address is not this machine's, the second is taken.
-    ends_saying 'bind: Address already in use' \
+    assert_start_fails_with 'bind: Address already in use' \
         bind:EADDRNOTAVAIL:1 bind:EADDRINUSE:2
-    ends_saying 'listen: Address already in use' listen:EADDRINUSE:1
-    ends_saying 'getsockname: No buffer space available' getsockname:ENOBUFS:1+
+    assert_start_fails_with 'listen: Address already in use' listen:EADDRINUSE:1
+    assert_start_fails_with 'getsockname: No buffer space available' getsockname:ENOBUFS:1+
 }
 
 @test "a name is not resolved for want of descriptors: not System error" {
     need_ours
-    ends_saying 'localhost: Too many open files' getaddrinfo:EMFILE:1
+    assert_start_fails_with 'localhost: Too many open files' getaddrinfo:EMFILE:1
 }
 
 @test "a connection is gone before accept looks at it" {
@@ -269,15 +267,15 @@ ends_saying()
     # The stolen one ends without a byte.
     ends_on 9 5
     [ "$(faults steal)" -ge 1 ]
-    say_on 8 || because 03 "the first connection is still answered" "nothing" \
+    say_on 8 || fail_because 03 "the first connection is still answered" "nothing" \
         "the listening socket is blocking: accept waits for the next one"
     exec 8>&- 9>&-
 }
 
 @test "accept comes late, and the peers have gone" {
     server_start "${SHIM[@]}" SHIM_ACCEPT_DELAY=5
-    seeded server schedule -n 20
-    bitten delay
+    assert_seeds_pass server schedule -n 20
+    assert_injected delay
 }
 
 @test "idle sockets are called ready" {
@@ -285,10 +283,10 @@ ends_saying()
     server_start "${SHIM[@]}" SHIM_SPURIOUS=80
     open_conn 8
     say_on 8
-    seeded server schedule -n 20
+    assert_seeds_pass server schedule -n 20
     # A program may wait with calls that the shim does not know.
     if [ -z "${SERVER:-}" ]; then
-        bitten spurious
+        assert_injected spurious
     fi
     say_on 8
     exec 8>&-
@@ -297,7 +295,7 @@ ends_saying()
 @test "every wait is interrupted, fifty times" {
     need_readiness
     server_start "${SHIM[@]}" SHIM_FAIL=wait:EINTR:1-50
-    seeded server schedule -n 5
+    assert_seeds_pass server schedule -n 5
     [ ! -s "$SERVER_ERR" ]
 }
 
@@ -311,7 +309,7 @@ ends_saying()
     ends_on 9 5
     exec 9>&-
     open_conn 9
-    say_on 9 || because 02 "the connection after a failed fork is served" \
+    say_on 9 || fail_because 02 "the connection after a failed fork is served" \
         "no answer" "a failed fork was taken for the end, or for a child"
     say_on 8
     exec 8>&- 9>&-
@@ -321,22 +319,22 @@ ends_saying()
 @test "the first address does not work, and the next is tried" {
     need_ours
     server_start "${SHIM[@]}" SHIM_ADDRESS=1 SHIM_FAIL=socket:EAFNOSUPPORT:1
-    seeded server schedule -n 1
+    assert_seeds_pass server schedule -n 1
     [ "$(faults socket)" -eq 1 ]
     rm "$FAULTS"
     server_start "${SHIM[@]}" SHIM_ADDRESS=1 SHIM_FAIL=bind:EADDRNOTAVAIL:1
-    seeded server schedule -n 1
+    assert_seeds_pass server schedule -n 1
 }
 
 @test "each allocation fails in turn" {
     need_ours
     need_readiness # the others allocate nothing
-    each_nth malloc ENOMEM
+    assert_survives_each_failure malloc ENOMEM
 }
 
 @test "each system call fails in turn" {
     need_ours
-    each_nth any AUTO
+    assert_survives_each_failure any AUTO
 }
 
 @test "the wall clock jumps an hour ahead and back" {
@@ -358,7 +356,7 @@ ends_saying()
     say_on 8
     # The jump is over when this returns, and nothing was closed by it.
     silent_on 8 1.5
-    say_on 8 || because 06 "the connection lives 3 s after its last byte" \
+    say_on 8 || fail_because 06 "the connection lives 3 s after its last byte" \
         "it was closed when the wall clock moved" \
         "the timers are on CLOCK_REALTIME"
     exec 8>&-
@@ -366,7 +364,7 @@ ends_saying()
     open_conn 8
     say_on 8
     ends_on 8 8 ||
-        because 06 "the idle connection is closed after a second" \
+        fail_because 06 "the idle connection is closed after a second" \
             "not within eight" "the timers are on CLOCK_REALTIME"
     exec 8>&-
 }
@@ -388,8 +386,8 @@ ends_saying()
                 sleep 0.05 # for the server to reach its wait
             done
         ) 2>/dev/null || true
-        end_of "$SERVER_PID" 5 ||
-            because 06 "the server ends" "it still waits" \
+        wait_for_exit "$SERVER_PID" 5 ||
+            fail_because 06 "the server ends" "it still waits" \
                 "the signal came between the check and the wait"
         [ "$STATUS" -eq 0 ]
     done

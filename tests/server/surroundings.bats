@@ -1,7 +1,6 @@
 # surroundings -- what the program that starts a server may leave behind
 
 load ../lib/stage
-load ../lib/chaos
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
@@ -9,7 +8,7 @@ teardown() { stage_teardown; }
 free_port()
 {
     server_start
-    kill_server
+    server_kill
 }
 
 listens()
@@ -19,7 +18,7 @@ listens()
 
 rests_or_ended()
 {
-    peer_told "$2" '* 0 busy*' || ! alive "$1"
+    peer_is "$2" '* 0 busy*' || ! alive "$1"
 }
 
 # closed_at_start REDIRECTIONS: starts the server so. It meets failures of
@@ -37,7 +36,7 @@ closed_at_start()
     SERVER_WRAP=(bash -c 'exec "$@" '"$1" -)
     LISTEN_PORT=$PORT server_launch "${SHIM[@]}" "SHIM_FAIL=$rule"
     wait_until 10 listens ||
-        because 01 "it listens, started with $1" "it does not" \
+        fail_because 01 "it listens, started with $1" "it does not" \
             "what it can't print is taken for an error"
     if stage_allows one_at_a_time; then
         peer echo:1000 fin end
@@ -45,21 +44,21 @@ closed_at_start()
         # A server may turn this one away, but says nothing to it.
         name=first$SERVER_COUNT
         peer_start "$name" -l echo:1 wait echo:1000 fin end
-        pid=$LAST_PID
+        pid=$(peer_pid "$name")
         wait_until 10 rests_or_ended "$pid" "$name"
         peer echo:1000 fin end
-        ! alive "$pid" || kill -USR1 "$pid"
+        ! alive "$pid" || peer_continue "$name"
         wait_until 10 not alive "$pid"
         [ ! -s "$BATS_TEST_TMPDIR/$name.err" ] ||
-            because 01 "an echo and nothing else, started with $1" \
+            fail_because 01 "an echo and nothing else, started with $1" \
                 "$(cat "$BATS_TEST_TMPDIR/$name.err")" \
                 "a connection is stderr to it, and gets what it logs"
     fi
     peer -n 10 echo:20000 fin end ||
-        because 01 "ten clients served, started with $1" \
+        fail_because 01 "ten clients served, started with $1" \
             "the peer's complaint above" \
             "a socket has the number of stdin, stdout or stderr"
-    kill_server
+    server_kill
 }
 
 @test "stdin, stdout or stderr closed: serves, and sends nothing of its own" {
@@ -80,16 +79,16 @@ closed_at_start()
     server_start
     peer -n 20 echo:100 fin end
     wait_until 5 childless ||
-        because stage "no child, 20 connections later" \
+        fail_because stage "no child, 20 connections later" \
             "$(zombies_of "$SERVER_PID") zombies" "SIGCHLD stays blocked"
     kill -TERM "$SERVER_PID"
-    end_of "$SERVER_PID" ||
-        because stage "it ends on SIGTERM" "it runs on" \
+    wait_for_exit "$SERVER_PID" ||
+        fail_because stage "it ends on SIGTERM" "it runs on" \
             "the signal stays blocked, as it was inherited"
     [[ $LIKE != 06* ]] || status=0
     [ "$STATUS" -eq "$status" ] ||
         { [ -n "${SERVER:-}" ] && [ "$STATUS" -eq 0 ]; } ||
-        because stage "status $status" "status $STATUS" \
+        fail_because stage "status $status" "status $STATUS" \
             "128 + 15 is the default action's, 0 a graceful shutdown's"
 }
 

@@ -1,0 +1,288 @@
+# assertions -- each returns 1 and says what was expected and why it may fail
+# shellcheck shell=bash
+#
+# Where bats-assert has an assertion of the name, ours does the same.
+
+# fail SENTENCE…: prints the sentences, a line each, and returns 1.
+fail()
+{
+    printf '%s\n' "$@"
+    return 1
+}
+
+# section NN[#HEADING]: prints where the course explains it: the chapter of
+# stage NN (00 to 09), and the heading in it. `stage` is the stage under test.
+section()
+{
+    local number=${1%%#*} heading=${1#"${1%%#*}"} file
+
+    if [ "$number" = stage ]; then
+        number=${LIKE%%-*}
+    fi
+    for file in "$ROOT_DIR/docs/$number"-*.md; do
+        echo "docs/${file##*/}$heading"
+    done
+}
+
+# fail_because SECTION EXPECTED CAME CAUSE: how every test says what went wrong,
+# with the end of the server's stderr. Returns 1. See section for SECTION.
+fail_because()
+{
+    echo "expected: $2"
+    echo "came:     $3"
+    echo "likely:   $4"
+    echo "read:     $(section "$1")"
+    if [ -s "${SERVER_ERR:-}" ]; then
+        echo "the server's stderr ends with:"
+        tail -n 5 "$SERVER_ERR"
+    fi
+    return 1
+}
+
+# assert_idle WHEN [PID [TIMES]]: for 0.3 s the server (or that process) sleeps,
+# and so do its children: the kernel gives them no time slice, or at most so
+# many. WHEN is for the message.
+# A few tries: what was still to be done comes to its end, a spin doesn't, nor a
+# timer that wakes it again and again. A SERVER's language may have timers of
+# its own, so it may wake up now and then.
+assert_idle()
+{
+    local before after pid=${2:-$SERVER_PID} most=${3:-0}
+
+    [ -r /proc/self/schedstat ] || return 0
+    [ -z "${SERVER:-}${CLIENT:-}" ] || most=$((most + 15))
+    for _ in 1 2 3 4 5; do
+        before=$(time_slices "$pid")
+        sleep 0.3 # the time that is measured
+        after=$(time_slices "$pid")
+        if ! alive "$pid"; then
+            fail_because stage "it waits $1" "it has ended" \
+                "what it waits for was taken for an end, or an error"
+            return 1
+        fi
+        # Milliseconds of CPU, and how often it woke up.
+        if [ $((${after% *} - ${before% *})) -le 10 ] &&
+            [ $((${after#* } - ${before#* })) -le "$most" ]; then
+            return 0
+        fi
+    done
+    fail_because stage "it sleeps $1" "in 0.3 s it woke up \
+$((${after#* } - ${before#* })) times and used \
+$((${after% *} - ${before% *})) ms of CPU" \
+        "it asks for an event that it then does nothing about: a spin"
+}
+
+# assert_few_lines_logged SECONDS: the server's stderr has at most a line a second, and one
+# more, in a run of so many seconds.
+assert_few_lines_logged()
+{
+    local lines
+
+    lines=$(wc -l <"$SERVER_ERR")
+    [ "$lines" -le $(($1 + 1)) ] ||
+        fail_because stage "at most $(($1 + 1)) lines on stderr in $1 s" \
+            "$lines lines" "one line for each failed call"
+}
+
+# assert_nothing_logged: the server's stderr is empty.
+assert_nothing_logged()
+{
+    [ ! -s "$SERVER_ERR" ] ||
+        fail_because stage "nothing on stderr, as nothing was wrong" \
+            "$(wc -l <"$SERVER_ERR") lines" "normal events taken for errors"
+}
+
+# assert_peer_succeeds NAME [SECONDS]: that peer ends within this time, and all
+# went as it should for it.
+assert_peer_succeeds()
+{
+    if ! wait_for_exit "$(peer_pid "$1")" "${2:-$((PATIENCE + 5))}" ||
+        [ "$STATUS" -ne 0 ]; then
+        fail_because stage "all that was sent comes back, and then FIN" \
+            "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
+            "bytes lost or another's, a connection dropped or left open"
+        return 1
+    fi
+}
+
+# assert_pings_beside WHOM: of 500 round trips beside them half take less than 100 ms,
+# and 99 in 100 less than a second, as the machine itself may hold up some. Who
+# is starved waits each time.
+assert_pings_beside()
+{
+    local told median p99
+
+    if ! told=$(peer -t $((120 * SLOWER)) ping:500 2>&1); then
+        fail_because stage "500 pings are answered beside $1" "$told" \
+            "the server waits for, or is kept busy by, another connection"
+        return 1
+    fi
+    median=$(sed -n 's/.*median \([0-9]*\) us.*/\1/p' <<<"$told")
+    p99=$(sed -n 's/.*p99 \([0-9]*\) us.*/\1/p' <<<"$told")
+    [ "$median" -lt $((100000 * SLOWER)) ] &&
+        [ "$p99" -lt $((1000000 * SLOWER)) ] ||
+        fail_because stage "a median below 100 ms, a p99 below 1 s beside $1" \
+            "a median of $median us, a p99 of $p99 us" \
+            "a connection is served until it has nothing more"
+}
+
+assert_bystander_served()
+{
+    local pid=$BYSTANDER
+
+    BYSTANDER=
+    [ -n "$pid" ] || return 0
+    peer_continue bystander
+    STATUS=stuck
+    wait_for_exit "$pid" || true
+    if [ "$STATUS" != 0 ]; then
+        fail_because stage "a bystander's bytes come back" \
+            "its exit status: $STATUS; $(cat "$BATS_TEST_TMPDIR/bystander.err")" \
+            "one connection's trouble touches another"
+        return 1
+    fi
+}
+
+at_baseline()
+{
+    look_at_children "$SERVER_PID"
+    [ ${#CHILDREN[@]} -le "$BASE_CHILDREN" ] &&
+        [ "$(fds_of "$SERVER_PID")" -le "$BASE_FDS" ]
+}
+
+# assert_server_healthy: to be called at the end of a test that has harmed connections. The
+# server lives, echoes 64 KiB to a new client and the bystander's bytes, has no
+# zombie, and its descriptors and children are back where server_warm_up has found them.
+assert_server_healthy()
+{
+    local came
+
+    if ! alive "$SERVER_PID"; then
+        fail_because stage "the server goes on" "it has ended" \
+            "one connection's trouble was taken for its own"
+        return 1
+    fi
+    if ! came=$(peer -t $((5 * SLOWER)) echo:65536 fin end 2>&1); then
+        fail_because stage "a new client gets its 64 KiB back" "$came" \
+            "the server waits for, or is kept busy by, an old connection"
+        return 1
+    fi
+    assert_bystander_served || return 1
+    if [ -z "$BASE_FDS" ]; then
+        return 0
+    fi
+    if ! wait_until 10 at_baseline; then
+        fail_because stage \
+            "$BASE_FDS descriptors and $BASE_CHILDREN children, as before" \
+            "$(fds_of "$SERVER_PID") descriptors, $(count_children \
+                "$SERVER_PID") children" \
+            "a connection was not closed, or a child not waited for"
+        return 1
+    fi
+}
+
+# assert_injected NAME…: the shim has injected faults of each name, or the test proves
+# nothing.
+assert_injected()
+{
+    local name
+
+    for name in "$@"; do
+        [ "$(faults "$name")" -gt 0 ] || {
+            fail "the shim has injected no $name: this test proves nothing"
+            return 1
+        }
+    done
+}
+
+# assert_seeds_pass server|client COMMAND…: runs it; when it fails, tells how to replay.
+assert_seeds_pass()
+{
+    local side=$1 told seed
+
+    shift
+    if told=$("$@" 2>&1); then
+        return 0
+    fi
+    seed=$(sed -n 's/.*seed \([0-9]*\):.*/\1/p' <<<"$told" | head -n 1)
+    fail_because stage "$SEEDS seeds pass" "$told" \
+        "a short, interrupted or refused call is not handled where it can come"
+    echo "replay:   .ci/soak replay $STAGE $side ${seed:-0}"
+    return 1
+}
+
+# assert_memory_steady COMMAND…: runs it twice; the second time the server's memory grows by
+# at most 256 KiB. Memory of a sanitizer is not counted, nor that of a SERVER,
+# whose language may have a collector of garbage that takes its time.
+assert_memory_steady()
+{
+    local before after
+
+    "$@" || return 1
+    [ -r /proc/self/status ] || return 0
+    wait_until 10 no_children_left
+    before=$(rss_of "$SERVER_PID")
+    "$@" || return 1
+    wait_until 10 no_children_left
+    after=$(rss_of "$SERVER_PID")
+    if [ -n "${SERVER:-}" ] ||
+        grep -q libasan "/proc/$SERVER_PID/maps" 2>/dev/null; then
+        return 0
+    fi
+    [ $((after - before)) -le 256 ] ||
+        fail_because stage "at most 256 KiB more after a second round" \
+            "$((after - before)) KiB more" \
+            "something of each connection is never freed"
+}
+
+# assert_survives_each_failure KIND ERRNO: for n = 1, 2, … until the nth call of the kind no
+# longer comes: it fails, and the server either ends at once with a reason, or
+# serves on; at most the connection that it was for is lost.
+assert_survives_each_failure()
+{
+    local n told lost absent=0
+
+    for ((n = 1; n < 300; n++)); do
+        # Another file each time: to remove one would cost a process.
+        FAULTS=$BATS_TEST_TMPDIR/faults.$n
+        if server_quick "${SHIM[@]}" "SHIM_COUNT=$FAULTS" \
+            "SHIM_FAIL=$1:$2:$n"; then
+            told=$(schedule -l -f "$SMALL" -n 1 2>&1) || {
+                fail "$told" "with SHIM_FAIL=$1:$2:$n"
+                return 1
+            }
+            # When the call has not come, all have had their turn. (The server
+            # may not have come to it yet, but not twice.)
+            if [ "$(faults all)" -eq 0 ]; then
+                server_quick_end || return 1
+                absent=$((absent + 1))
+                [ "$absent" -eq 2 ] || continue
+                [ "$n" -gt 2 ] || fail "the shim has seen no $1"
+                return
+            fi
+            absent=0
+            [[ $told =~ ([0-9]+)\ lost ]]
+            lost=${BASH_REMATCH[1]}
+            told=$(schedule -f "$SMALL" -n 1 2>&1) || {
+                fail "$told" "with SHIM_FAIL=$1:$2:$n"
+                return 1
+            }
+            [ "$lost" -le 1 ] || {
+                fail_because stage "at most the connection that met the failure" \
+                    "$lost lost with SHIM_FAIL=$1:$2:$n" \
+                    "trouble of one connection is made the trouble of others"
+                return 1
+            }
+            server_quick_end || {
+                fail "with SHIM_FAIL=$1:$2:$n"
+                return 1
+            }
+        elif [ "$STATUS" -ne 1 ] || ! [ -s "$SERVER_ERR" ]; then
+            fail_because stage "exit status 1, and a reason on stderr" \
+                "exit status $STATUS with SHIM_FAIL=$1:$2:$n" \
+                "the result of a call is not looked at"
+            return 1
+        fi
+    done
+    fail "after 300 runs there still was one more $1"
+}

@@ -1,0 +1,103 @@
+# needs -- what a test needs, or it is skipped with the reason
+# shellcheck shell=bash
+
+# not_for REASON: what this test asks for is no promise of this stage, or of
+# this kind of server. tests/run neither shows nor counts the test.
+not_for()
+{
+    skip "not for $LIKE: $1"
+}
+
+# not_under_valgrind: what follows would meet valgrind, and not the program.
+not_under_valgrind()
+{
+    [ -z "${VALGRIND:-}" ] || not_for "under valgrind"
+}
+
+# need PROGRAM: skips the test if it is not installed.
+need()
+{
+    command -v "$1" >/dev/null || skip "$1 is not installed"
+}
+
+# need_tool NAME: skips the test where tools/Makefile does not build it.
+need_tool()
+{
+    [ -e "$TOOLS/$1" ] || skip "needs $1, which is built on Linux only"
+}
+
+# need_proc: skips the test where /proc does not tell about processes.
+need_proc()
+{
+    [ -r /proc/self/status ] || skip "this system has no /proc as on Linux"
+}
+
+# need_descriptors N: raises this shell's limit of open files to N, or skips.
+need_descriptors()
+{
+    local hard
+
+    hard=$(ulimit -H -n)
+    if [ "$hard" != unlimited ] && [ "$hard" -lt "$1" ]; then
+        skip "needs $1 descriptors, and the hard limit is $hard"
+    fi
+    ulimit -S -n "$1"
+}
+
+# need_tracing: skips the test where strace is missing or may not trace.
+need_tracing()
+{
+    not_under_valgrind
+    need strace
+    if ! [ -e "$BATS_FILE_TMPDIR/traces" ]; then # asked once for each file
+        strace -D -o /dev/null true 2>/dev/null ||
+            skip "strace may not trace here"
+        : >"$BATS_FILE_TMPDIR/traces"
+    fi
+}
+
+# chaos -- the fault shim, the schedules, and what must hold after them
+# shellcheck shell=bash
+#
+# To be loaded after stage.bash. Says what the shim does with environment
+# variables: tools/shim.c lists them.
+
+# What every schedule uses: percentages. Seeds mean the same as long as these
+# and CONNS in tools/schedule.c stay as they are.
+# shellcheck disable=SC2034 # for the tests
+RATES=(SHIM_SHORT=25 SHIM_EINTR=8 SHIM_EAGAIN=8 SHIM_SPURIOUS=10)
+SEEDS=${SEEDS:-400}
+SMALL=10 # a seed of few calls
+
+# need_shim ONCE…: skips the test if the shim does not reach the program under
+# test, as with one that is linked statically, or one whose language makes its
+# system calls itself, as Go does. ONCE is a command that runs it once: echo_once
+# for servers. Sets the array SHIM: variables for `env`, to which a test adds
+# others.
+need_shim()
+{
+    local reached=$BATS_FILE_TMPDIR/reached
+
+    need_tool shim.so
+    need_tool schedule
+    need_tool faults
+    FAULTS=$BATS_TEST_TMPDIR/faults
+    SHIM=("LD_PRELOAD=$TOOLS/shim.so" "SHIM_COUNT=$FAULTS"
+        "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}")
+    # Asked once for each file. A program that does not get this far is not
+    # let off: the test itself will say so.
+    if [ ! -e "$reached" ]; then
+        SHIM_SHORT=100 "$@" >/dev/null 2>&1 || return 0
+        faults all >"$reached" 2>/dev/null || true
+        rm -f "$FAULTS"
+    fi
+    if [ "$(cat "$reached")" -gt 0 ] 2>/dev/null; then
+        return 0
+    fi
+    if [ -z "${SERVER:-}${CLIENT:-}" ] &&
+        ldd "$STAGES_DIR/$STAGE/server" >/dev/null 2>&1; then
+        fail "the shim does not reach $STAGE, though it is linked dynamically"
+        return 1
+    fi
+    skip "the shim does not reach this program's system calls"
+}

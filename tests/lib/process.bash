@@ -1,0 +1,225 @@
+# process -- starts programs, waits for them, and looks at them
+# shellcheck shell=bash disable=SC2034 # for the tests
+
+# A runner may have had SIGPIPE or SIGINT ignored, which is inherited. Where
+# env can, it sets every signal to its default. Asked once for each run.
+if [ -z "${DEFAULT_SIGNALS+asked}" ]; then
+    DEFAULT_SIGNALS=
+    if env --default-signal true 2>/dev/null; then
+        DEFAULT_SIGNALS=--default-signal
+    fi
+    export DEFAULT_SIGNALS
+fi
+
+# start NAME COMMAND…: runs the command in the background in a process group
+# of its own, with every signal at its default, stdin from $STDIN (default
+# /dev/null), stdout to $BATS_TEST_TMPDIR/NAME.out, stderr to NAME.err. Sets
+# LAST_PID. The teardown kills it and its children.
+start()
+{
+    local name=$1
+
+    shift
+    set -m
+    env ${DEFAULT_SIGNALS:+"$DEFAULT_SIGNALS"} "$@" \
+        <"${STDIN:-/dev/null}" >"$BATS_TEST_TMPDIR/$name.out" \
+        2>"$BATS_TEST_TMPDIR/$name.err" 3>&- 4>&- &
+    LAST_PID=$!
+    set +m
+    STARTED+=("$LAST_PID")
+}
+
+# wait_until SECONDS COMMAND…: runs the command again and again until it
+# succeeds; fails after SECONDS. What the clock has leapt between two looks
+# counts as 2 s at most: a laptop or a virtual machine that has slept wakes up
+# with the clock ahead, and nothing has run meanwhile.
+wait_until()
+{
+    local limit=$(($1 * SLOWER)) last=$SECONDS passed
+    local left=$((limit + 1))
+
+    shift
+    until "$@" >/dev/null 2>&1; do
+        passed=$((SECONDS - last))
+        last=$SECONDS
+        if [ "$passed" -lt 0 ] || [ "$passed" -gt 2 ]; then
+            passed=2
+        fi
+        left=$((left - passed))
+        if [ "$left" -le 0 ]; then
+            fail "not within $limit s: $*"
+            return 1
+        fi
+        nap
+    done
+}
+
+# nap: waits for 20 ms, where it can without a process, which would cost more
+# than what is waited for.
+nap()
+{
+    local never=$BATS_RUN_TMPDIR/never
+
+    if [ "${BASH_VERSINFO[0]}" -lt 4 ]; then
+        sleep 0.02
+        return
+    fi
+    [ -p "$never" ] || mkfifo "$never"
+    # Opened for both, a fifo has no data and no end.
+    read -r -t 0.02 <>"$never" || true
+}
+
+not()
+{
+    ! "$@"
+}
+
+# state_of PID: sets STATE to the letter by which ps tells of it: R or S runs
+# or waits, T is stopped (t: under strace), Z a zombie. Fails if there is no
+# such process.
+state_of()
+{
+    local stat
+
+    if [ -r /proc/self/stat ]; then
+        read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+        # The name, in parentheses, may hold blanks.
+        STATE=${stat##*) }
+    else
+        STATE=$(ps -o stat= -p "$1") || return 1
+    fi
+    STATE=${STATE:0:1}
+}
+
+# alive PID: true while it runs (a zombie does not).
+alive()
+{
+    state_of "$1" && [ "$STATE" != Z ]
+}
+
+# wait_for_exit PID [SECONDS]: waits until a started process has ended, at most
+# SECONDS (default 10), and sets STATUS to its exit status (128 + the number
+# for a signal).
+wait_for_exit()
+{
+    if ! wait_until "${2:-10}" not alive "$1"; then
+        return 1
+    fi
+    STATUS=0
+    # The shell tells of a job that a signal has ended.
+    wait "$1" 2>/dev/null || STATUS=$?
+}
+
+# stop PID, resume PID: as Ctrl-Z and fg do. stop returns when it has stopped.
+stop()
+{
+    kill -STOP "$1"
+    wait_until 5 stopped "$1"
+}
+
+stopped()
+{
+    state_of "$1" && [[ $STATE == [Tt] ]]
+}
+
+resume()
+{
+    kill -CONT "$1"
+}
+
+# look_at_children PID: sets the array CHILDREN to the ids of its children,
+# zombies too, and ZOMBIES to the number of these. No process is started for
+# it where /proc tells, as tests wait for a number of children to come.
+look_at_children()
+{
+    local id stat state parent
+
+    CHILDREN=()
+    ZOMBIES=0
+    if [ ! -r /proc/self/stat ]; then
+        while read -r id parent state; do
+            note_child "$1" "$id" "$parent" "$state"
+        done < <(ps -A -o pid= -o ppid= -o stat=)
+        return
+    fi
+    for id in /proc/[0-9]*; do
+        # Some end while this looks.
+        { read -r stat <"$id/stat"; } 2>/dev/null || continue
+        # The name, in parentheses, may have anything in it.
+        stat=${stat##*) }
+        state=${stat%% *}
+        parent=${stat#* }
+        note_child "$1" "${id##*/}" "${parent%% *}" "$state"
+    done
+}
+
+# note_child PID ID PARENT STATE: adds process ID to CHILDREN and ZOMBIES if it
+# is a child of PID.
+note_child()
+{
+    if [ "$3" = "$1" ]; then
+        CHILDREN+=("$2")
+        [[ $4 != Z* ]] || ZOMBIES=$((ZOMBIES + 1))
+    fi
+}
+
+# children_of PID: prints the ids of its children, a line each, zombies too.
+children_of()
+{
+    look_at_children "$1"
+    [ ${#CHILDREN[@]} -eq 0 ] || printf '%s\n' "${CHILDREN[@]}"
+}
+
+# count_children PID, zombies_of PID, fds_of PID: each prints a number.
+count_children()
+{
+    look_at_children "$1"
+    echo "${#CHILDREN[@]}"
+}
+
+zombies_of()
+{
+    look_at_children "$1"
+    echo "$ZOMBIES"
+}
+
+fds_of()
+{
+    local fds=("/proc/$1/fd"/*)
+
+    echo "${#fds[@]}"
+}
+
+# rss_of PID, hwm_of PID: prints its memory now, and at most so far, in KiB.
+# Now: its own pages where the kernel counts these, as VmRSS of some kernels
+# is off by more than is asked here.
+rss_of()
+{
+    local files=("/proc/$1/status")
+
+    if [ -r "/proc/$1/smaps_rollup" ]; then
+        files+=("/proc/$1/smaps_rollup")
+    fi
+    awk '$1 == "Anonymous:" { own = $2 } $1 == "VmRSS:" { rss = $2 }
+        END { print own == "" ? rss : own }' "${files[@]}"
+}
+
+hwm_of()
+{
+    awk '$1 == "VmHWM:" { print $2 }' "/proc/$1/status"
+}
+
+# time_slices PID: prints how many milliseconds of CPU it and its children have
+# used, and how often the kernel has let them run: "MS TIMES".
+time_slices()
+{
+    local pid ran times ms=0 sum=0
+
+    look_at_children "$1"
+    for pid in "$1" ${CHILDREN[@]+"${CHILDREN[@]}"}; do
+        { read -r ran _ times <"/proc/$pid/schedstat"; } 2>/dev/null || continue
+        ms=$((ms + ran / 1000000))
+        sum=$((sum + times))
+    done
+    echo "$ms $sum"
+}

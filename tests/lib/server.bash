@@ -1,0 +1,161 @@
+# server -- starts the server under test
+# shellcheck shell=bash disable=SC2034,SC2119,SC2120 # for the tests
+
+# server_launch [VAR=…] [ARGS…]: starts the server on $LISTEN_HOST (default
+# localhost) and $LISTEN_PORT (default 0, the kernel's choice), with ARGS
+# before these, and does not wait. Sets SERVER_PID, SERVER_OUT, SERVER_ERR.
+# SERVER_WRAP, an array, may hold a command to run it under, such as strace
+# -D, that leaves the server its process id. Call it again for a second one.
+server_launch()
+{
+    local vars=()
+
+    while [[ ${1:-} == [A-Za-z_]*=* ]]; do
+        vars+=("$1")
+        shift
+    done
+    SERVER_COUNT=$((${SERVER_COUNT:-0} + 1))
+    start "server$SERVER_COUNT" ${vars[@]+"${vars[@]}"} \
+        ${SERVER_WRAP[@]+"${SERVER_WRAP[@]}"} "${SERVER_CMD[@]}" "$@" \
+        "${LISTEN_HOST:-localhost}" "${LISTEN_PORT:-0}"
+    SERVER_PID=$LAST_PID
+    SERVER_OUT=$BATS_TEST_TMPDIR/server$SERVER_COUNT.out
+    SERVER_ERR=$BATS_TEST_TMPDIR/server$SERVER_COUNT.err
+}
+
+# server_start [VAR=…] [ARGS…]: as server_launch, and waits for the line that
+# says where it listens. Sets PORT as well.
+server_start()
+{
+    local unseen="printed to stderr, no newline, or not flushed (fflush)"
+
+    server_launch "$@"
+    if ! wait_until 20 server_announced_or_ended || ! server_announced; then
+        fail_because 01 \
+            "a line on stdout: Server is listening on HOST:PORT" \
+            "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
+            "$unseen; or it ended: ${SERVER_CMD[*]}"
+        return 1
+    fi
+    PORT=${SERVER_LINE##*:}
+    if [[ ${LISTEN_HOST:-} == */* ]]; then
+        PORT=0 # a path has none
+    elif [[ $SERVER_LINE != *:* || -z $PORT || $PORT == *[!0-9]* ]]; then
+        fail_because 01 "Server is listening on HOST:PORT" "$SERVER_LINE" \
+            "the line must end in :PORT"
+        return 1
+    fi
+}
+
+# server_announced: true once the server has said where it listens. Other words
+# before the :PORT do too, here: one test asks for the exact form.
+server_announced()
+{
+    SERVER_LINE=
+    # read fails as long as the line has no end.
+    read -r SERVER_LINE <"$SERVER_OUT" && [[ $SERVER_LINE == *[0-9/]* ]]
+}
+
+server_announced_or_ended()
+{
+    server_announced || ! alive "$SERVER_PID"
+}
+
+# under_strace OPTION…: starts the server with strace's options, which may
+# tamper with its system calls, and leaves it its process id. In them ?NAME is
+# a call that some machines do not have, such as fork on 64-bit ARM.
+under_strace()
+{
+    need_tracing
+    SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" "$@")
+    server_start
+}
+
+# server_kill: ends it at once, but not its children.
+server_kill()
+{
+    kill -KILL "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
+}
+
+# server_warm_up: notes the baseline for assert_server_healthy. Call it after
+# server_start: it runs one connection through the server first.
+server_warm_up()
+{
+    peer echo:1000 fin end >/dev/null ||
+        fail_because 01 "1,000 bytes come back, then FIN" "the peer's complaint above" \
+            "it does not echo yet: nothing else can be tested"
+    if [ -r /proc/self/status ]; then
+        wait_until 10 no_children_left
+        BASE_FDS=$(fds_of "$SERVER_PID")
+        BASE_CHILDREN=$(count_children "$SERVER_PID")
+    fi
+}
+
+# no_children_left: true if the server has no child left of a connection.
+no_children_left()
+{
+    stage_allows process_each || return 0
+    look_at_children "$SERVER_PID"
+    [ ${#CHILDREN[@]} -eq 0 ]
+}
+
+# server_quick [VAR=…]: as server_start, at a few milliseconds, for tests that
+# start many. Returns 1 if the server ended without saying where it listens.
+server_quick()
+{
+    local line
+
+    SERVER_ERR=$BATS_TEST_TMPDIR/quick.err
+    [ -p "$BATS_TEST_TMPDIR/quick" ] || mkfifo "$BATS_TEST_TMPDIR/quick"
+    exec 7<&- # or the open for writing below would not wait for the reader
+    # A job, not <(…): bash now and then has no exit status of the latter.
+    # shellcheck disable=SC2153 # stage_setup sets SERVER_CMD
+    env --default-signal "$@" "${SERVER_CMD[@]}" localhost 0 \
+        >"$BATS_TEST_TMPDIR/quick" 2>"$SERVER_ERR" 3>&- 4>&- &
+    SERVER_PID=$!
+    exec 7<"$BATS_TEST_TMPDIR/quick"
+    STARTED+=("$SERVER_PID")
+    read -r -t 10 line <&7 || {
+        kill -KILL "$SERVER_PID" 2>/dev/null # if it does neither
+        STATUS=0
+        wait "$SERVER_PID" || STATUS=$?
+        return 1
+    }
+    PORT=${line##*[!0-9]}
+}
+
+# server_quick_end: kills it, and checks that it was still there.
+server_quick_end()
+{
+    kill "$SERVER_PID" 2>/dev/null || {
+        fail_because stage "the server goes on" "it has ended" \
+            "one failed call was taken for the end"
+        return 1
+    }
+    # EOF on its stdout: it is gone.
+    local status=0
+    read -r -t 10 <&7 || status=$?
+    if [ "$status" -gt 128 ]; then
+        kill -KILL "$SERVER_PID"
+        fail_because stage "SIGTERM ends the server" "not within 10 s" \
+            "the signal is lost, or the server waits where it should not"
+        return 1
+    fi
+    STATUS=0
+    wait "$SERVER_PID" 2>/dev/null || STATUS=$?
+    # In order, or by the signal. A sanitizer's report gives another one.
+    [ "$STATUS" -eq 0 ] || [ "$STATUS" -eq 143 ] ||
+        fail_because stage "SIGTERM ends the server, with 0 or by the signal" \
+            "exit status $STATUS; $(cat "$SERVER_ERR")" \
+            "its end goes wrong"
+}
+
+# echo_once: starts the server, has a short echo, and ends it.
+echo_once()
+{
+    server_start "${SHIM[@]}" && peer -t $((5 * SLOWER)) echo:1000 fin end ||
+        return 1
+    kill -KILL -- "-$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
+}
