@@ -1,6 +1,6 @@
 # mutants -- prints every small change that .ci/mutants makes to a C file
 #
-# usage: awk -v seed=N -f mutants.awk FILE...
+# usage: awk -v seed=N [-v only=LINE] -f mutants.awk FILE...
 #
 # A line for each mutant, with tabs between its fields:
 #
@@ -51,7 +51,7 @@ FNR == 1 {
 }
 
 m ~ /^#/ {
-    if (m ~ /^#define .*[0-9]/)
+    if (m ~ /^#define .*[0-9]/ && (!only || only == FNR))
         scan()
     next
 }
@@ -71,7 +71,7 @@ m ~ /^}/ {
     fn = "-"
 }
 
-{
+!only || only == FNR {
     scan()
     if (fn != "-") {
         drop()
@@ -79,6 +79,9 @@ m ~ /^}/ {
         negate("if")
         negate("while")
     }
+}
+
+{
     if (m ~ /[^ ]/)
         before = m
 }
@@ -204,7 +207,10 @@ function constant(i, n,    digits, suffix)
     sub(/[uUlL]+$/, "", digits)
     if (digits ~ /^0./)
         return # octal
-    put("const-inc", i, n, sprintf("%.0f", digits + 1) suffix)
+    # Twice the memory, or another error than -1, is no other behavior.
+    if (digits != 1 || substr(m, i - 7, 7) != "calloc(" && \
+        substr(m, i - 1, 1) != "-")
+        put("const-inc", i, n, sprintf("%.0f", digits + 1) suffix)
     if (digits > 0)
         put("const-dec", i, n, sprintf("%.0f", digits - 1) suffix)
 }
