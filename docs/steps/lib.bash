@@ -76,8 +76,8 @@ test_names() {
     local tests file
     tests=$(tests_of "$1")
     for file in ${tests%%: *}; do
-        find "$ROOT_DIR/tests" -name "$file" \
-            -exec sed -n 's/^@test "\(.*\)" {$/\1/p' {} +
+        sed -n 's/^@test "\(.*\)" {$/\1/p' \
+            "$ROOT_DIR"/tests/{,*/}"$file" 2>/dev/null
     done | grep -E "${tests#*: }"
 }
 
