@@ -3,9 +3,6 @@
 
 load ../lib/stage
 
-# SERVER_CMD is for server_start.
-# shellcheck disable=SC2034
-
 setup()
 {
     stage_setup
