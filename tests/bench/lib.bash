@@ -6,7 +6,8 @@ bench_dir=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 root_dir=$(cd "$bench_dir/../.." && pwd)
 stages_dir=${STAGES_DIR:-$root_dir}
 results=${RESULTS:-$root_dir/.build/bench}
-load=$root_dir/tests/tools/load
+tools_dir=$root_dir/tests/tools
+load=$tools_dir/load
 host=127.0.0.1 # not localhost: which address that is differs by machine
 scratch=$(mktemp -d)
 raw=$scratch/raw
@@ -45,7 +46,7 @@ build()
     local stage
 
     [ "$(uname)" = Linux ] || die "the load generator needs Linux (epoll)"
-    make -s -C "$root_dir/tests/tools" load || exit 1
+    make -s -C "$tools_dir" load || exit 1
     stages=()
     for stage in "$stages_dir"/0[1-6]-*/; do
         [ -f "$stage/server.c" ] || continue

@@ -1,8 +1,8 @@
 # server.bash -- starts a server, finds its port, and ends it
 # shellcheck shell=bash
 #
-# The script that loads this one has a folder of its own in $scratch, and calls
-# stop_server when it ends.
+# The script that loads this has a folder of its own in $scratch, and ends a
+# server that is left when it exits.
 
 server_pid=
 server_on=() # a command that runs the server, such as taskset
