@@ -10,7 +10,7 @@
 
 #include "hooks.h"
 
-/* Returns how many it has run. None may hang for PATIENCE seconds (20). */
+/* Returns how many it has run. None may hang for PATIENCE seconds (30). */
 static int run(const struct test *tests, const char *name)
 {
     const char *patience = getenv("PATIENCE");
@@ -19,7 +19,7 @@ static int run(const struct test *tests, const char *name)
     for (; tests->name != NULL; tests++) {
         if (name != NULL && strcmp(name, tests->name) != 0)
             continue;
-        alarm(patience == NULL ? 20 : (unsigned)atoi(patience));
+        alarm(patience == NULL ? 30 : (unsigned)atoi(patience));
         tests->run();
         n++;
     }
