@@ -22,7 +22,8 @@ STAGES_DIR=${STAGES_DIR:-$ROOT_DIR}
 plain_git()
 {
     (
-        unset "${!GIT_@}"
+        # shellcheck disable=SC2086 # a word for each
+        unset ${!GIT_@}
         export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
         GIT_CEILING_DIRECTORIES=$(cd .. && pwd -P)
         export GIT_CEILING_DIRECTORIES
