@@ -135,6 +135,11 @@ static int64_t clock_ns(void)
     return frozen_ns + jumped_ms * 1000000;
 }
 
+void hook_pass_ms(int64_t ms)
+{
+    jumped_ms += ms;
+}
+
 int64_t hook_clock_ms(void)
 {
     return clock_ns() / 1000000;

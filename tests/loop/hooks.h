@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Ends the program with status 1 and tells the place, unless x is true. */
+/* Ends the test, which fails, and tells the place, unless x is true. */
 #define CHECK(x) \
     do { \
         if (!(x)) { \
@@ -24,14 +24,33 @@
         } \
     } while (0)
 
-/* A promise and its test. */
+/* A test, and the promise that it is about. */
 struct test {
+    const char *group;
     const char *name;
+    const char *promise;
+    const char *file; /* where the promise is */
     void (*run)(void);
+    struct test *next;
 };
 
-extern const struct test loop_tests[];
-extern const struct test net_tests[];
+void test_add(struct test *t);
+
+/* TEST(group, name, "promise") { … } is a test. The promise is quoted from
+   PROMISED_IN, a header of the stage, word for word: see tests/loop/promises.
+   Each test runs in a process of its own. */
+#define TEST(group_, name_, promise_) \
+    static void test_##name_(void); \
+    __attribute__((constructor)) static void add_##name_(void) \
+    { \
+        static struct test t = {.group = #group_, \
+                                .name = #name_, \
+                                .promise = (promise_), \
+                                .file = PROMISED_IN, \
+                                .run = test_##name_}; \
+        test_add(&t); \
+    } \
+    static void test_##name_(void)
 
 /* Fails the nth allocation from now on, and only that; 0: none. */
 extern long hook_fail_alloc;
@@ -42,6 +61,8 @@ extern long hook_bytes;
 /* The clock stands, and jumps in place of every wait in which nothing is
    ready. */
 extern bool hook_virtual_time;
+/* The virtual clock goes on, as if somebody had been busy. */
+void hook_pass_ms(int64_t ms);
 /* Monotonic milliseconds, virtual or not, without the loop's caching. */
 int64_t hook_clock_ms(void);
 /* Readings of any clock but CLOCK_MONOTONIC, and how far ahead those are. */
