@@ -52,7 +52,8 @@ void test_add(struct test *t);
     } \
     static void test_##name_(void)
 
-/* Fails the nth allocation from now on, and only that; 0: none. */
+/* Fails the nth allocation from now on, and only that; 0: none. What is
+   allocated holds no zeroes by chance. */
 extern long hook_fail_alloc;
 /* Allocations made, and bytes that are allocated now. */
 extern long hook_n_allocs;
@@ -76,6 +77,23 @@ extern void (*hook_before_wait)(void);
 /* The next wait fails with this errno, and only that one; 0: none. */
 extern int hook_wait_error;
 
+/* These fail so many times from now on, with this errno. */
+struct hook_failure {
+    int times;
+    int error;
+};
+extern struct hook_failure hook_accept_fails;
+extern struct hook_failure hook_read_fails;
+extern struct hook_failure hook_write_fails;
+extern struct hook_failure hook_fork_fails;
+extern struct hook_failure hook_getpeername_fails;
+extern struct hook_failure hook_fcntl_fails;
+
+/* When fork was called, and what is called in the child. */
+extern int64_t hook_fork_ms[16];
+extern int hook_n_forks;
+extern void (*hook_in_child)(void);
+
 /* Calls so far. */
 extern long hook_n_reads;
 extern long hook_n_writes;
@@ -92,5 +110,7 @@ extern struct addrinfo *hook_addrs;
 extern int hook_gai_error;
 /* The flags that it was last called with. */
 extern int hook_gai_flags;
+/* Lists of getaddrinfo's that haven't been freed. */
+extern int hook_n_addrs;
 
 #endif

@@ -68,6 +68,10 @@ holds()
 @test "a close: sends what waits, and has a deadline" { holds closing; }
 @test "connecting: every address, the telling error" { holds connecting; }
 @test "listening: names, addresses, socket files" { holds listening; }
+@test "pollers: what is asked, nothing else, nothing left out" { holds pollers; }
+@test "sockets: names, options, errors" { holds sockets; }
+@test "programs: options, descriptors, the log" { holds program; }
+@test "workers: replaced, stopped, killed" { holds workers; }
 @test "addresses and options of sockets" { holds addresses; }
 @test "at the limits: descriptors, memory, calls" { holds limits; }
 

@@ -67,6 +67,7 @@ static void run(const struct job *job)
     dup2(fileno(job->said), STDERR_FILENO);
     for (int fd = 3; fd < 64; fd++)
         close(fd);
+    hook_n_forks = 0;
     job->test->run();
     exit(0);
 }
