@@ -80,3 +80,18 @@ holds()
         <(sed -n 's/^@test .* { holds \([a-z]*\); }$/\1/p' \
             "$BATS_TEST_FILENAME" | sort)
 }
+
+# promise: Nothing here prints or exits.
+@test "loop and net print nothing, and exit nowhere" {
+    cd "${STAGES_DIR:-$BATS_TEST_DIRNAME/../..}/06-eventloop"
+    ! grep -nE '\b(v?f?printf|f?puts|putchar|perror|_?exit|abort|assert)\(' \
+        loop.c timers.c net*.c sock.c poller_*.c
+}
+
+@test "every promise of the headers and the contract has a test" {
+    "$BATS_TEST_DIRNAME/promises" || {
+        echo "expected: a test quotes each sentence above, or the list says why not"
+        echo "read:     tests/loop/promises"
+        return 1
+    }
+}

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -337,6 +339,13 @@ TEST(life, owned_end_with_the_loop,
     CHECK(strchr(trace, '0') != NULL && strchr(trace, '2') != NULL);
 }
 
+/* As it's destroyed, the child unwatches what the parent waits for. */
+static void unwatch_owned(void *arg)
+{
+    loop_unwatch(loop, *(int *)arg);
+    loop_disown(&owned[0]);
+}
+
 TEST(life, free_in_a_child,
      "After fork, the child makes a loop of its own; on the one that it "
      "inherits it may call only loop_free.")
@@ -344,6 +353,8 @@ TEST(life, free_in_a_child,
     int fds[2];
 
     start();
+    owned[0] = (struct loop_owned){.cb = unwatch_owned, .arg = &fds[0]};
+    CHECK(loop_own(loop, &owned[0]) == 0);
     pair(fds, true);
     CHECK(loop_signal(loop, SIGUSR1, note_cb, "s") == 0);
     on_read(fds[0], note_once, "i");
@@ -629,7 +640,8 @@ static void in_order(void *arg)
 
 TEST(timers, thousand_timers,
      "Timers run in the order of their time; at the same time, in the order "
-     "in which they were started.")
+     "in which they were started. Adds a timer that isn't in a heap. Takes "
+     "out a timer that is in this heap.")
 {
     static int64_t due[1000];
     unsigned random = 1;
@@ -1299,6 +1311,287 @@ TEST(life, descriptors_close_on_exec,
     loop_free(loop);
     for (int fd = 0; fd < 64; fd++)
         CHECK(was_open[fd] == (fcntl(fd, F_GETFD) != -1));
+}
+
+/* All kinds of callbacks */
+
+/* Every call that a callback may make. None is nested in another callback. */
+static void call_everything(void *arg)
+{
+    static struct loop_timer t = {.cb = note_cb, .arg = "!"};
+    static struct loop_task task = {.cb = note_cb, .arg = "."};
+    static struct loop_owned mine;
+    static bool inside;
+    int fds[2];
+
+    CHECK(!inside);
+    inside = true;
+    note(arg);
+    CHECK(pipe(fds) == 0);
+    CHECK(loop_watch(loop, fds[1], NULL, note_cb, "!") == 0);
+    loop_unwatch(loop, fds[1]);
+    loop_timer_start(loop, &t, 0, 0);
+    loop_timer_stop(loop, &t);
+    CHECK(loop_signal(loop, SIGUSR2, note_cb, "!") == 0);
+    raise(SIGUSR2);
+    CHECK(loop_signal(loop, SIGUSR2, NULL, NULL) == 0);
+    CHECK(loop_own(loop, &mine) == 0);
+    loop_disown(&mine);
+    loop_defer(loop, &task);
+    close(fds[0]);
+    close(fds[1]);
+    if (*(char *)arg == 'd')
+        loop_stop(loop);
+    inside = false;
+}
+
+static void note_wait(void)
+{
+    note("w");
+}
+
+TEST(life, phases,
+     "Each iteration has four phases: timers that are due, the wait, I/O, "
+     "deferred tasks. Every callback runs inside loop_run, one after the "
+     "other, and must not block: while it runs, everything else waits. Every "
+     "callback has this type. arg is the pointer that was given with it. Any "
+     "callback may call any function except loop_run and loop_free.")
+{
+    int fds[2];
+
+    start();
+    CHECK(pipe(fds) == 0 && write(fds[1], "x", 1) == 1);
+    signal(SIGUSR2, SIG_IGN);
+    CHECK(loop_watch(loop, fds[0], call_everything, NULL, "i") == 0);
+    timer(-1, 0, call_everything, "t");
+    tasks[0] = (struct loop_task){.cb = call_everything, .arg = "d"};
+    hook_pass_ms(1); /* or the timer isn't due, as the clock is rounded */
+    hook_before_wait = note_wait;
+    loop_defer(loop, &tasks[0]);
+    CHECK(runs("twid.")); /* each callback defers it, the first one counts */
+    /* The wait is none if a task is deferred, however late the timer is. */
+    timer(5000, 0, note_cb, "!");
+    tasks[0] = (struct loop_task){.cb = stop_cb, .arg = loop};
+    loop_unwatch(loop, fds[0]);
+    loop_defer(loop, &tasks[0]);
+    hook_last_timeout = -1;
+    CHECK(loop_run(loop) == 0 && hook_last_timeout == 0);
+    close(fds[0]);
+    close(fds[1]);
+    end();
+}
+
+static void pass_50_ms(void *arg)
+{
+    note(arg);
+    hook_pass_ms(50);
+}
+
+TEST(timers, slow_timer,
+     "Calls t->cb after after_ms, never earlier; then, if repeat_ms isn't 0, "
+     "every repeat_ms. Negative times count as 0.")
+{
+    start();
+    /* While the first is slow, the second becomes due: the wait is none. */
+    timer(1, 0, pass_50_ms, "s");
+    timer(10, -5, note_cb, "n");
+    CHECK(runs("sn") && hook_last_timeout == 0);
+    timer(INT64_MIN, INT64_MIN, note_cb, "m");
+    CHECK(runs("snm"));
+    /* A repeating one that is always late: once in an iteration. */
+    timer(5, 5, pass_50_ms, "s");
+    timer(320, 0, stop_cb, loop);
+    hook_n_waits = 0;
+    trace[0] = '\0';
+    CHECK(runs("ssssssss") && hook_n_waits >= 8);
+    end();
+}
+
+static void count_down(void *arg)
+{
+    int *left = arg;
+
+    note("r");
+    if (--*left == 0)
+        loop_stop(loop);
+}
+
+TEST(descriptors, level_triggered,
+     "Calls on_readable(arg) in each iteration in which fd is readable (data, "
+     "EOF, a connection to accept), and on_writable(arg) likewise (room to "
+     "write, or connect is done): level-triggered.")
+{
+    static char big[400000];
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof(in);
+    int left = 3;
+    int fds[2];
+    char byte;
+
+    start();
+    pair(fds, true);
+    CHECK(loop_watch(loop, fds[0], count_down, NULL, &left) == 0);
+    CHECK(runs("rrr")); /* data */
+    CHECK(read(fds[0], &byte, 1) == 1);
+    timer(10, 0, stop_cb, loop);
+    CHECK(runs("rrr"));
+    left = 2;
+    CHECK(loop_watch(loop, fds[0], NULL, count_down, &left) == 0);
+    CHECK(runs("rrrrr")); /* room to write */
+    while (send(fds[0], big, sizeof(big), MSG_DONTWAIT) > 0)
+        continue;
+    timer(10, 0, stop_cb, loop);
+    CHECK(runs("rrrrr"));
+    while (recv(fds[1], big, sizeof(big), MSG_DONTWAIT) > 0)
+        continue;
+    left = 1;
+    CHECK(runs("rrrrrr"));
+    shutdown(fds[1], SHUT_WR);
+    left = 2;
+    CHECK(loop_watch(loop, fds[0], count_down, NULL, &left) == 0);
+    CHECK(runs("rrrrrrrr")); /* EOF */
+    loop_unwatch(loop, fds[0]);
+    /* A connection to accept; connect is done. */
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(bind(listener, (struct sockaddr *)&in, sizeof(in)) == 0);
+    CHECK(listen(listener, 1) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&in, &len) == 0);
+    on_read(listener, note_once, "a");
+    timer(10, 0, stop_cb, loop);
+    trace[0] = '\0';
+    CHECK(runs(""));
+    CHECK(connect(client, (struct sockaddr *)&in, sizeof(in)) == 0 ||
+          errno == EINPROGRESS);
+    hook_virtual_time = false;
+    CHECK(runs("a"));
+    on_write(client, note_once, "c");
+    CHECK(runs("ac"));
+    close(client);
+    close(listener);
+    end();
+}
+
+static void note_readable(void *arg)
+{
+    note("r");
+    (void)arg;
+}
+
+static void note_writable(void *arg)
+{
+    note("w");
+    loop_stop(arg);
+}
+
+TEST(descriptors, hang_up_calls_all,
+     "An error or a hang-up calls every callback that is set: the next read "
+     "or write says what is wrong.")
+{
+    int fds[2];
+
+    start();
+    pair(fds, false);
+    close(fds[1]); /* a hang-up */
+    CHECK(loop_watch(loop, fds[0], note_readable, note_writable, loop) == 0);
+    CHECK(runs("rw"));
+    loop_unwatch(loop, fds[0]);
+    CHECK(pipe(fds) == 0);
+    close(fds[0]); /* an error */
+    CHECK(loop_watch(loop, fds[1], note_readable, note_writable, loop) == 0);
+    CHECK(runs("rwrw"));
+    CHECK(loop_watch(loop, fds[1], stop_cb, NULL, loop) == 0); /* it alone */
+    CHECK(runs("rwrw"));
+    close(fds[1]);
+    end();
+}
+
+TEST(tasks, tasks_need_no_memory, "The caller's memory, as a timer is.")
+{
+    start();
+    hook_n_allocs = 0;
+    tasks[0] = (struct loop_task){.cb = note_cb, .arg = "d"};
+    loop_defer(loop, &tasks[0]);
+    owned[0] = (struct loop_owned){.cb = note_cb, .arg = "!"};
+    CHECK(loop_own(loop, &owned[0]) == 0);
+    loop_disown(&owned[0]);
+    CHECK(runs("d") && hook_n_allocs == 0);
+    end();
+}
+
+TEST(signals, all_numbers,
+     "Returns 0, or -1: EINVAL for a signo that can't be caught or is above "
+     "64, EBUSY if another loop has it.")
+{
+    struct sigaction now;
+
+    start();
+    CHECK(loop_signal(loop, SIGHUP, note_and_stop, "h") == 0); /* 1 */
+    CHECK(loop_signal(loop, 64, note_and_stop, "m") == 0);
+    raise(SIGHUP);
+    raise(64);
+    timer(1000, 0, stop_cb, loop);
+    CHECK(runs("hm"));
+    /* System calls go on after it. */
+    sigaction(SIGHUP, NULL, &now);
+    CHECK(now.sa_flags & SA_RESTART);
+    /* What has come in before is another loop's. */
+    raise(SIGHUP);
+    loop_free(loop);
+    start();
+    CHECK(loop_signal(loop, SIGHUP, note_and_stop, "h") == 0);
+    timer(10, 0, stop_cb, loop);
+    CHECK(runs(""));
+    /* A signal that can't be caught is nobody's. */
+    CHECK(loop_signal(loop, SIGSTOP, note_cb, "!") == -1 && errno == EINVAL);
+    CHECK(loop_signal(loop, SIGSTOP, note_cb, "!") == -1 && errno == EINVAL);
+    CHECK(loop_signal(loop, SIGSTOP, NULL, NULL) == 0);
+    end();
+}
+
+TEST(signals, interrupted_note,
+     "A signal isn't lost if the write to the loop's pipe is interrupted.")
+{
+    start();
+    CHECK(loop_signal(loop, SIGUSR1, note_and_stop, "u") == 0);
+    timer(1000, 0, stop_cb, loop);
+    hook_write_fails = (struct hook_failure){2, EINTR};
+    raise(SIGUSR1);
+    CHECK(runs("u"));
+    /* But nothing is tried for ever. */
+    hook_write_fails = (struct hook_failure){1000, EIO};
+    hook_n_writes = 0;
+    raise(SIGUSR1);
+    CHECK(hook_n_writes < 10);
+    hook_write_fails.times = 0;
+    end();
+}
+
+TEST(life, out_of_descriptors, "Returns NULL with ENOMEM, EMFILE or ENFILE.")
+{
+    struct rlimit limit;
+    int n;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (n = 3; n < 10; n++) {
+        limit.rlim_cur = n;
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        errno = 0;
+        loop = loop_new();
+        if (loop != NULL)
+            break;
+        CHECK(errno == EMFILE && hook_bytes == 0);
+        CHECK(fcntl(3, F_GETFD) == -1);
+    }
+    CHECK(n == 5 || n == 6); /* the pipe's, and epoll's */
+    loop_free(loop);
+    for (int i = 0; i < 4; i++) {
+        hook_fcntl_fails = (struct hook_failure){1, ENOMEM};
+        errno = 0;
+        CHECK(loop_new() == NULL && errno == ENOMEM && hook_bytes == 0);
+        CHECK(fcntl(3, F_GETFD) == -1);
+    }
 }
 
 /* Failing allocations */

@@ -309,7 +309,8 @@ static const struct conn_handlers echo_handlers = {
     .on_data = echo, .on_drain = conn_resume, .on_close = on_close};
 
 TEST(connections, ends_in_order,
-     "NULL calls conn_end for you, as Node does by default.")
+     "NULL calls conn_end for you, as Node does by default. Accepted, or "
+     "connected.")
 {
     start(&echo_handlers);
     int fd = peer_connect();
@@ -439,7 +440,7 @@ TEST(connections, half_open_by_the_peer,
      "A connection may be half-open: one direction has ended, the other one "
      "goes on. If this is set, the connection stays half-open, as with Node's "
      "allowHalfOpen: *you* call conn_end once you have written everything (if "
-     "that's now: `.on_end = conn_end`).")
+     "that's now: `.on_end = conn_end`). The peer will send no more (FIN).")
 {
     start(&all);
     int fd = peer_connect();
@@ -483,10 +484,12 @@ TEST(connections, half_open_by_us,
 
 /* Backpressure */
 
-TEST(backpressure, backpressure,
-     "conn_write returns false once this many bytes are queued. Returns false "
-     "if you should stop producing until on_drain; data is sent even so. "
-     "conn_write had returned false, and now everything is sent.")
+TEST(
+    backpressure, backpressure,
+    "conn_write returns false once this many bytes are queued. Returns false "
+    "if you should stop producing until on_drain; data is sent even so. "
+    "conn_write had returned false, and now everything is sent. Sends all of "
+    "data: whatever the kernel doesn't take at once is copied and sent later.")
 {
     static char buf[1 << 16];
     size_t sent = 0;
@@ -845,7 +848,9 @@ TEST(backpressure, queue_is_not_quadratic,
 TEST(timeouts, idle_timeout,
      "Calls on_timeout whenever the connection was idle for ms; 0: never. "
      "Idle means that nothing was received and nothing sent, counted from the "
-     "iteration (loop_now) in which something last was.")
+     "iteration (loop_now) in which something last was. Idle for as long as "
+     "conn_set_timeout says. As in Node, this only tells you: call conn_close "
+     "or conn_destroy to end the connection.")
 {
     char buf[16];
 
@@ -1389,7 +1394,7 @@ static void set_descriptors(int n);
 TEST(listening, listen_errors,
      "Returns NULL with errno set, see net_strerror; *failed, if failed isn't "
      "NULL, then tells what failed: \"bind\" or another call, or host if it "
-     "didn't resolve.")
+     "didn't resolve. *call becomes the name of the call that failed.")
 {
     start(NULL);
     three_addresses(0, 0);
@@ -1441,7 +1446,9 @@ TEST(listening, listens_everywhere,
 
 TEST(listening, listens_on_the_first_that_works,
      "Opens a listening socket on the first address of host that this machine "
-     "has; any failure but \"not this machine's\" is final.")
+     "has; any failure but \"not this machine's\" is final. Returns a "
+     "listening socket on the first address of the list that this machine "
+     "has; any other failure is final.")
 {
     start(NULL);
     three_addresses(0, 0);
@@ -1488,7 +1495,8 @@ TEST(connecting, destroy_while_connecting, "Closes now.")
 
 TEST(listening, unix_rules,
      "Replaces a Unix-domain socket's file if its server is dead; if a server "
-     "answers there, or the file isn't a socket: EADDRINUSE.")
+     "answers there, or the file isn't a socket: EADDRINUSE. Replaces a dead "
+     "server's socket file, but no other file: EADDRINUSE.")
 {
     struct stat st;
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -1874,7 +1882,8 @@ TEST(closing, negative_times,
 
 TEST(connections, arg_can_change,
      "The arg of server_start or conn_connect, or what conn_set_arg set "
-     "later.")
+     "later. From now on accepts connections on loop, with these handlers and "
+     "this arg (see conn_arg).")
 {
     start(&all);
     int fd = connected();
@@ -1984,6 +1993,116 @@ TEST(listening, no_memory_for_names,
     CHECK(saw("xx") && close_error == ENOMEM);
     hook_fail_alloc = 2;
     CHECK(server_listen(path, "0", &failed) == NULL && errno == ENOMEM);
+    run_out();
+}
+
+/* Ports, paths and bytes */
+
+TEST(listening, ports,
+     "Port 0 lets the kernel choose. Returns the port that the server listens "
+     "on, 0 for a Unix-domain socket, or -1: see getsockname(2).")
+{
+    char same[8];
+
+    start_tcp(&all);
+    int other = server_port(server);
+    server_close(server, 0);
+    CHECK(server_port(server) == -1);
+    /* The same again, now that it's free. */
+    snprintf(same, sizeof(same), "%d", other);
+    server = server_listen("127.0.0.1", same, NULL);
+    CHECK(server != NULL && server_port(server) == other);
+    server_close(server, 0);
+    server = server_listen(path, "no port", NULL);
+    CHECK(server != NULL && server_port(server) == 0);
+    server_close(server, 0);
+    run_out();
+}
+
+static char bytes[200000];
+static size_t n_bytes;
+
+static void keep_bytes(struct conn *c, const char *data, size_t n)
+{
+    CHECK(n > 0 && n_bytes + n <= sizeof(bytes) && conn_loop(c) == loop);
+    memcpy(bytes + n_bytes, data, n);
+    n_bytes += n;
+}
+
+static const struct conn_handlers keeping = {.on_data = keep_bytes};
+
+TEST(listening, paths,
+     "Connections are stream sockets, TCP or Unix-domain: a host with a '/' "
+     "in it is the path of a Unix-domain socket, and then port is ignored. n "
+     "> 0 bytes have come. data is valid until the handler returns; it's "
+     "bytes, not a string: there is no '\\0' at its end.")
+{
+    static char sent[150000];
+    unsigned random = 7;
+
+    start(&keeping);
+    for (size_t i = 0; i < sizeof(sent); i++) {
+        random = random * 1103515245 + 12345;
+        sent[i] = i < 3 ? 0 : (char)(random >> 16);
+    }
+    struct conn *c = conn_connect(loop, path, "no port", &all, &client_arg);
+    /* In one piece while it connects, then in others. */
+    CHECK(!conn_write(c, sent, 100000));
+    run();
+    for (size_t i = 100000; i < sizeof(sent); i += 5000) {
+        conn_write(c, sent + i, 5000);
+        run_ms(0);
+    }
+    run();
+    CHECK(n_bytes == sizeof(sent) && memcmp(bytes, sent, n_bytes) == 0);
+    conn_destroy(c);
+    end(-1);
+}
+
+TEST(closing, destroy_loses_the_queue, "Closes now. What is queued is lost.")
+{
+    static char big[400000];
+    ssize_t came = 0;
+    ssize_t n;
+
+    start(&all);
+    int fd = connected();
+    CHECK(!conn_write(conn, big, sizeof(big)));
+    size_t queued = conn_queued(conn);
+    inside = true;
+    conn_destroy(conn);
+    inside = false;
+    while ((n = hear(fd, big, sizeof(big))) > 0)
+        came += n;
+    CHECK(n == 0 && came == (ssize_t)(sizeof(big) - queued));
+    run();
+    CHECK(saw("cx") && close_error == 0);
+    end(fd);
+}
+
+TEST(listening, full_backlog_is_an_answer,
+     "Replaces a Unix-domain socket's file if its server is dead; if a server "
+     "answers there, or the file isn't a socket: EADDRINUSE.")
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fds[8];
+    int n = 0;
+
+    start(NULL);
+    strcpy(un.sun_path, path);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(bind(listener, (struct sockaddr *)&un, sizeof(un)) == 0);
+    CHECK(listen(listener, 0) == 0);
+    do {
+        CHECK(n < 8);
+        fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    } while (connect(fds[n++], (struct sockaddr *)&un, sizeof(un)) == 0);
+    errno = 0;
+    CHECK(server_listen(path, "0", NULL) == NULL && errno == EADDRINUSE);
+    CHECK(access(path, F_OK) == 0);
+    while (n > 0)
+        close(fds[--n]);
+    close(listener);
     run_out();
 }
 

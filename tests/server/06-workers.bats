@@ -34,7 +34,9 @@ workers_are_gone()
     LISTEN_PORT=$PORT server_start
 }
 
-# promise: Forks count workers, and a new one for each that ends ...
+# promise: Forks count workers, and a new one for each that ends ... This makes
+# no loop and no thread, so a program may fork after it and have several
+# processes accept.
 @test "-w 2: two workers serve; one that crashes is replaced" {
     workers_start 2
     peer -n 100 echo:20000 fin end
