@@ -1528,9 +1528,11 @@ TEST(signals, all_numbers,
 
     start();
     CHECK(loop_signal(loop, SIGHUP, note_and_stop, "h") == 0); /* 1 */
-    CHECK(loop_signal(loop, 64, note_and_stop, "m") == 0);
+    /* qemu and valgrind keep some of the last ones for themselves. */
+    int last = getenv("LOOP_RUN") == NULL ? 64 : SIGRTMIN;
+    CHECK(loop_signal(loop, last, note_and_stop, "m") == 0);
     raise(SIGHUP);
-    raise(64);
+    raise(last);
     timer(1000, 0, stop_cb, loop);
     CHECK(runs("hm"));
     /* System calls go on after it. */
