@@ -510,6 +510,7 @@ static void after_999_ms(void)
         hook_pass_ms(999);
         kill_worker(0, SIGKILL);
     } else if (hook_n_forks == 3) {
+        CHECK(hook_last_timeout == -1); /* no timer is left */
         end_all();
     }
 }
@@ -571,8 +572,10 @@ TEST(workers, merged_sigchld,
 
 static void until_third_fork(void)
 {
-    if (hook_n_forks == 3)
+    if (hook_n_forks == 3) {
+        CHECK(hook_last_timeout == -1); /* no timer is left */
         end_all();
+    }
 }
 
 TEST(workers, failed_fork,
@@ -607,6 +610,28 @@ TEST(workers, stop_while_one_is_due,
     if (in_child()) {
         CHECK(run_workers(2, stop_with_one_due) == 0);
         CHECK(hook_n_forks == 2 && shared->n_eof == 1);
+        exit(0);
+    }
+    CHECK(exited(0) && says(err, "worker: ended, will be replaced\n"));
+}
+
+static void stop_twice_with_one_due(void)
+{
+    if (step++ == 0) {
+        kill_worker(0, SIGKILL);
+    } else {
+        hook_before_wait = NULL;
+        raise(SIGINT);
+        raise(SIGTERM);
+    }
+}
+
+TEST(workers, nothing_to_kill,
+     "Returns the exit status when all have ended: 0, or 1 if any had to be "
+     "killed.")
+{
+    if (in_child()) {
+        CHECK(run_workers(1, stop_twice_with_one_due) == 0);
         exit(0);
     }
     CHECK(exited(0) && says(err, "worker: ended, will be replaced\n"));
