@@ -1871,15 +1871,17 @@ TEST(closing, negative_times,
     conn_set_timeout(conn, -1);
     run_ms(1000);
     CHECK(saw("c"));
+    conn_set_timeout(conn, 1); /* the shortest */
+    run_ms(1);
     conn_close(conn, -5);
     conn_set_timeout(conn, 1); /* it ends for good */
     run();
-    CHECK(saw("cx"));
+    CHECK(saw("ctx"));
     close(fd);
     fd = connected();
     server_close(server, -5);
     run();
-    CHECK(saw("cxcx"));
+    CHECK(saw("ctxcx"));
     close(fd);
     run_out();
 }

@@ -477,14 +477,22 @@ static void end_all(void)
     raise(SIGTERM);
 }
 
+/* Makes what is shared with the workers. */
+static void share(void)
+{
+    if (shared != NULL)
+        return;
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+                  /* cppcheck-suppress invalidFunctionArg */
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED);
+}
+
 /* Runs the workers; script is called before each wait. Returns the status. */
 static int run_workers(int count, void (*script)(void))
 {
     hook_virtual_time = true;
-    if (shared == NULL)
-        shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(shared != MAP_FAILED);
+    share();
     hook_before_wait = script;
     int result = workers_run(count, work, on_start, on_stop, &arg);
     CHECK(n_on_start == 1 && n_on_stop == 1 && n_at_start == count);
@@ -753,8 +761,7 @@ TEST(workers, parent_dies,
      "worker should end, because the parent stops or has died. arg is that "
      "of workers_run.")
 {
-    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    share();
     if (in_child())
         run_workers(3, die);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
