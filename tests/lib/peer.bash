@@ -21,12 +21,12 @@ peer_start()
     printf -v "PEER_${name//[^A-Za-z0-9]/_}" %s "$LAST_PID"
 }
 
-# peer_pid NAME: prints its process id.
-peer_pid()
+# look_up_peer NAME: sets PEER_PID to its process id.
+look_up_peer()
 {
     local variable=PEER_${1//[^A-Za-z0-9]/_}
 
-    echo "${!variable}"
+    PEER_PID=${!variable}
 }
 
 # peer_continue NAME…: each goes on from the `wait` in its script.
@@ -35,7 +35,8 @@ peer_continue()
     local name
 
     for name in "$@"; do
-        kill -USR1 "$(peer_pid "$name")"
+        look_up_peer "$name"
+        kill -USR1 "$PEER_PID"
     done
 }
 
@@ -67,6 +68,14 @@ look_at_peer()
     PEER_STATE=${PEER_STATE##*$'\n'}
 }
 
+# field NAME STATE: prints the number before NAME in what a peer has told.
+field()
+{
+    # shellcheck disable=SC2001 # a number before a word: a task for sed
+    sed "s/.* \\([0-9]*\\) $1.*/\\1/" <<<" $2"
+}
+
+# peer_is NAME PATTERN: true if the last state that it has told matches.
 peer_is()
 {
     look_at_peer "$1"
@@ -75,7 +84,8 @@ peer_is()
 }
 
 # bystander: connects a client whose exchange, before and after the harm, must
-# not be touched by it; assert_server_healthy asks. None on 01, where it would be in the way.
+# not be touched by it; assert_server_healthy asks. None on 01, where it would
+# be in the way.
 bystander()
 {
     if stage_allows one_at_a_time; then

@@ -11,13 +11,6 @@ must_have_limit()
     [ -z "${SERVER:-}" ]
 }
 
-# field NAME STATE: prints the number before NAME in what a peer has told.
-field()
-{
-    # shellcheck disable=SC2001 # a number before a word: a task for sed
-    sed "s/.* \\([0-9]*\\) $1.*/\\1/" <<<" $2"
-}
-
 @test "a second client is served beside an idle first (01: after it)" {
     local first second
 
@@ -29,7 +22,7 @@ field()
         if must_have_limit; then
             peer_wait second '* 1000 sent, 0 received'
             # A server that had taken it in would answer within this time.
-            sleep 0.3
+            pause 0.3
             peer_is second '* 1000 sent, 0 received'
         fi
         peer_continue first
@@ -101,8 +94,8 @@ childless()
     [ "$(count_children "$SERVER_PID")" -eq 0 ]
 }
 
-@test "holds 1,100 clients (03: FD_SETSIZE), 04 3,000, 05 and 06 9,000" {
-    local n=9000 state served began=$SECONDS
+@test "holds 1,100 clients (03: FD_SETSIZE), 04 3,000, 05 and 06 5,000" {
+    local n=5000 state served began=$SECONDS
 
     case $LIKE in
         01* | 02*) not_for "its limit is another one" ;;
@@ -120,9 +113,12 @@ childless()
         [ "$served" -ge 1000 ] && [ "$served" -lt 1024 ] ||
             fail_because 03 "1,000 to 1,023 served, the others refused" "$state" \
                 "descriptors from FD_SETSIZE on do not fit into an fd_set"
-        [ -s "$SERVER_ERR" ] ||
-            fail_because 03 "a line on stderr that says so" "none" \
-                "the connection was closed without a word"
+        [ -z "$BASE_FDS" ] || ! must_have_limit ||
+            [ "$served" -eq $((1024 - BASE_FDS)) ] ||
+            fail_because 03 "descriptors up to 1023, so $((1024 - BASE_FDS)) served" \
+                "$served" "the number compared with FD_SETSIZE is off by one"
+        assert_logged '^select: no room for descriptor 1024$' \
+            "the connection was closed without a word"
         assert_few_lines_logged $((SECONDS - began + 1))
     else
         [ "$served" -eq "$n" ] ||
@@ -231,8 +227,8 @@ limit_descriptors()
     assert_server_healthy
 }
 
-@test "a second round of 300 clients costs no more memory than the first" {
-    local before after round peers n=300 hold=(wait)
+@test "a second round of 100 clients costs no more memory than the first" {
+    local before after round peers n=100 hold=(wait)
 
     need_proc
     if [ -n "${SERVER:-}" ]; then
@@ -249,14 +245,15 @@ limit_descriptors()
     for round in first second; do
         before=$(rss_of "$SERVER_PID")
         # As many at once in both rounds, and every page of theirs touched.
-        peer_start "$round" -n "$n" -t 60 echo:70000 ${hold[@]+"${hold[@]}"} fin end
+        peer_start "$round" -n "$n" -t 60 echo:70000 \
+            ${hold[@]+"${hold[@]}"} fin end
         if [ "${#hold[@]}" -gt 0 ]; then
             peer_wait "$round" "$n waiting*"
             peer_continue "$round"
         fi
         assert_peer_succeeds "$round"
         # A connection in the middle that ends badly must be freed as well.
-        peer -n 50 echo:1000 send:1000 reset
+        peer -n 20 echo:1000 send:1000 reset
         assert_server_healthy
         after=$(rss_of "$SERVER_PID")
     done

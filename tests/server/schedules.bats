@@ -125,14 +125,6 @@ most_often_said()
         END { print n + 0 }'
 }
 
-# assert_logged TEXT: fails unless a line of stderr has this.
-assert_logged()
-{
-    grep -q "$1" "$SERVER_ERR" ||
-        fail_because stage "a line on stderr with: $1" "$(cat "$SERVER_ERR")" \
-            "an error is logged for all others of that second, or not at all"
-}
-
 @test "two causes within a second are both logged" {
     local rules=accept:EMFILE:1,accept:ENOBUFS:2 other='No buffer space'
 
@@ -169,7 +161,7 @@ served_after_waits()
     server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:1
     served_after_waits 1
     assert_logged ': Cannot allocate memory'
-    rm "$FAULTS"
+    shim_count_anew
     server_start "${SHIM[@]}" SHIM_FAIL=wait:EAGAIN:2
     served_after_waits 1
     assert_logged ': Resource temporarily unavailable'
@@ -182,7 +174,12 @@ served_after_waits()
     need_ours
     server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:2-19
     served_after_waits 18
+    assert_logged ': Cannot allocate memory'
     assert_few_lines_logged $((SECONDS - began + 1))
+    # A pause of 100 ms after each of them.
+    [ "$SECONDS" -gt "$began" ] ||
+        fail_because stage "18 failed waits, and pauses, last a second" \
+            "less than a second" "no pause after a failed wait: a spin"
 }
 
 @test "accept fails beside a busy connection: not tried at each message" {
@@ -229,7 +226,7 @@ assert_start_fails_with()
 
     shift
     rules=$*
-    rm -f "$FAULTS"
+    shim_count_anew
     start failing "${SHIM[@]}" SHIM_ADDRESS=1 "SHIM_FAIL=${rules// /,}" \
         "${SERVER_CMD[@]}" localhost 0
     SERVER_ERR=$BATS_TEST_TMPDIR/failing.err
@@ -320,16 +317,62 @@ assert_start_fails_with()
     need_ours
     server_start "${SHIM[@]}" SHIM_ADDRESS=1 SHIM_FAIL=socket:EAFNOSUPPORT:1
     assert_seeds_pass server schedule -n 1
-    [ "$(faults socket)" -eq 1 ]
-    rm "$FAULTS"
+    assert_injected socket
+    server_warm_up
+    shim_count_anew
     server_start "${SHIM[@]}" SHIM_ADDRESS=1 SHIM_FAIL=bind:EADDRNOTAVAIL:1
     assert_seeds_pass server schedule -n 1
+    assert_injected bind
+    wait_until 5 has_only_base_fds ||
+        fail_because 01 "$BASE_FDS descriptors, as without a failed bind" \
+            "$FDS" "the socket of the first address is not closed"
+}
+
+@test "the first address works: the next is left alone" {
+    need_ours
+    has_ipv6 || skip "this machine has no ::1"
+    server_start "${SHIM[@]}"
+    server_warm_up
+    shim_count_anew
+    # The first is ::1 then.
+    server_start "${SHIM[@]}" SHIM_ADDRESS=1
+    LISTEN_HOST=::1 peer echo:1000 fin end ||
+        fail_because 01 "an echo on ::1, the first address" \
+            "the peer's complaint above" "it listens on another address"
+    wait_until 5 has_only_base_fds ||
+        fail_because 01 "$BASE_FDS descriptors, as with one address" "$FDS" \
+            "it goes on with the list, though it has a listening socket"
 }
 
 @test "each allocation fails in turn" {
     need_ours
     need_readiness # the others allocate nothing
     assert_survives_each_failure malloc ENOMEM
+}
+
+@test "no memory when the 65th client comes: the others are served" {
+    local n rules=
+
+    need_ours
+    need_readiness
+    # Some arrays grow then, with a call for the connection and one for each
+    # array. Every fourth call fails: each of them has its turn.
+    for n in 64 68 72 76 80 84; do
+        rules+=,malloc:ENOMEM:$n
+    done
+    server_start "${SHIM[@]}" "SHIM_FAIL=${rules#,}"
+    server_warm_up
+    peer_start peers -n 100 -l echo:100 wait echo:100 fin end
+    peer_wait peers '* 0 busy*'
+    peer_continue peers
+    assert_peer_succeeds peers
+    n=$(faults malloc)
+    [ "$n" -eq 6 ] && [ "$(field lost "$(peer_state peers)")" -le "$n" ] ||
+        fail_because stage "six calls fail, at most six clients are lost" \
+            "$n failed; $(peer_state peers)" \
+            "an array that did not grow is used, or one failure loses many"
+    assert_logged ': Cannot allocate memory'
+    assert_server_healthy
 }
 
 @test "each system call fails in turn" {
@@ -375,7 +418,7 @@ assert_start_fails_with()
     local n
 
     for n in 1 2 3 4 5; do
-        rm -f "$FAULTS"
+        shim_count_anew
         server_start "${SHIM[@]}" "SHIM_SIGNAL_AT=TERM:$n"
         # Each line causes a wait. None must follow the signal: it would wake
         # a server that has missed it.
