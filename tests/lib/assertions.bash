@@ -109,7 +109,7 @@ assert_nothing_logged()
 assert_peer_succeeds()
 {
     look_up_peer "$1"
-    if ! wait_for_exit "$PEER_PID" "${2:-$((PATIENCE + 5))}" ||
+    if ! wait_for_exit "$PEER_PID" "${2:-$((PATIENCE + 1))}" ||
         [ "$STATUS" -ne 0 ]; then
         fail_because stage "all that was sent comes back, and then FIN" \
             "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
@@ -125,7 +125,7 @@ assert_pings_beside()
 {
     local told median p99
 
-    if ! told=$(peer -t $((120 * SLOWER)) ping:500 2>&1); then
+    if ! told=$(peer -t $((3 * PATIENCE * SLOWER)) ping:500 2>&1); then
         fail_because stage "500 pings are answered beside $1" "$told" \
             "the server waits for, or is kept busy by, another connection"
         return 1

@@ -10,14 +10,14 @@ peer()
 }
 
 # peer_start NAME [OPTIONS] STEP…: the same in the background. The others take
-# its NAME.
+# its NAME. It may have to wait for a while: it gives up later.
 peer_start()
 {
     local name=$1
 
     shift
     start "$name" "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
-        -t $((PATIENCE * SLOWER)) "$@"
+        -t $((6 * PATIENCE * SLOWER)) "$@"
     printf -v "PEER_${name//[^A-Za-z0-9]/_}" %s "$LAST_PID"
 }
 
@@ -91,7 +91,7 @@ bystander()
     if stage_allows one_at_a_time; then
         return
     fi
-    peer_start bystander -t 60 -s 7 echo:1000 wait echo:10000 fin end
+    peer_start bystander -s 7 echo:1000 wait echo:10000 fin end
     BYSTANDER=$LAST_PID
     peer_wait bystander '1 waiting*'
 }

@@ -8,12 +8,12 @@ teardown() { stage_teardown; }
 # that says why, and nothing on stdout.
 assert_refused()
 {
-    local status=$1
+    local status=$1 most=1
 
     shift
     start refused "${SERVER_CMD[@]}" "$@"
     SERVER_ERR=$BATS_TEST_TMPDIR/refused.err
-    if ! wait_for_exit "$LAST_PID" 30; then
+    if ! wait_for_exit "$LAST_PID"; then
         fail_because 01 "exit $status for: $*" \
             "it runs: $(cat "$BATS_TEST_TMPDIR/refused.out")" \
             "the argument is not checked"
@@ -31,7 +31,9 @@ assert_refused()
             "printed to the wrong stream, or not at all"
         return 1
     fi
-    if [ -z "${SERVER:-}" ] && [ "$(wc -l <"$SERVER_ERR")" -ne 1 ]; then
+    # 06 has so many options that it says how to use it as well.
+    [[ $LIKE != 06* ]] || most=2
+    if [ -z "${SERVER:-}" ] && [ "$(wc -l <"$SERVER_ERR")" -gt "$most" ]; then
         fail_because 01 "a line on stderr for: $*" "$(cat "$SERVER_ERR")" \
             "the server goes on after an error, or logs it twice"
         return 1

@@ -44,7 +44,7 @@ CYCLES=${CYCLES:-17000}
     fi
     server_start
     server_warm_up
-    peer_start stalled -n 100 -t 60 send:256K wait receive fin end
+    peer_start stalled -n 100 send:256K wait receive fin end
     peer_wait stalled '100 waiting*' 20
     assert_pings_beside "100 that do not read"
     peer_continue stalled
@@ -60,8 +60,8 @@ CYCLES=${CYCLES:-17000}
     need_descriptors 10100
     server_start
     server_warm_up
-    peer_start idle -n 10000 -t 120 wait echo:100 fin end
-    peer_wait idle '10000 waiting*' 60
+    peer_start idle -n 10000 wait echo:100 fin end
+    peer_wait idle '10000 waiting*' 30
     peer -n 20 echo:256K fin end
     assert_pings_beside "10,000 idle ones"
     assert_idle "with nothing to do"
@@ -84,7 +84,7 @@ CYCLES=${CYCLES:-17000}
     need_descriptors 600
     server_start ${args[@]+"${args[@]}"}
     server_warm_up
-    peer_start slow -n 500 -t 60 wait "${last[@]}"
+    peer_start slow -n 500 wait "${last[@]}"
     peer_wait slow '500 waiting*' 20
     assert_pings_beside "500 that do not send"
     # With -t the server itself ends them. (Only /proc tells how many.)

@@ -67,7 +67,7 @@ teardown() { stage_teardown; }
     bystander
     # Some FINs reach the server while its own output is stuck.
     for i in "${!sizes[@]}"; do
-        peer_start "stalled$i" -t 60 -b 2000 "send:${sizes[i]}" wait \
+        peer_start "stalled$i" -b 2000 "send:${sizes[i]}" wait \
             fin wait reset
         stalled+=("stalled$i")
     done
@@ -98,11 +98,11 @@ teardown() { stage_teardown; }
     server_start
     server_warm_up
     bystander
-    peer_start flood -n 16 -t 180 flood fin end
+    peer_start flood -n 16 flood fin end
     wait_until 10 peer_is flood '* 16 busy* [1-9]* received'
     assert_pings_beside "16 that flood"
     peer_continue flood
-    assert_peer_succeeds flood 120
+    assert_peer_succeeds flood 30
     assert_server_healthy
 }
 

@@ -105,8 +105,8 @@ childless()
     need_descriptors $((n + 100))
     server_start
     server_warm_up
-    peer_start peers -n "$n" -l -t 60 echo:100 wait echo:100 fin end
-    peer_wait peers '* 0 busy*' 60
+    peer_start peers -n "$n" -l echo:100 wait echo:100 fin end
+    peer_wait peers '* 0 busy*' 30
     state=$(peer_state peers)
     served=$(field waiting "$state")
     if stage_allows fd_setsize; then
@@ -127,7 +127,7 @@ childless()
     fi
     # All those that were let in are still there.
     peer_continue peers
-    assert_peer_succeeds peers 60
+    assert_peer_succeeds peers 30
     [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
         fail_because stage "$served echoed to a second time" \
             "$(peer_state peers)" "the new ones have cost old ones their place"
@@ -208,8 +208,8 @@ limit_descriptors()
     server_start
     server_warm_up
     before=$(hwm_of "$SERVER_PID")
-    peer_start stalled -t 60 send:512M wait reset
-    peer_wait stalled '1 waiting*' 60
+    peer_start stalled send:512M wait reset
+    peer_wait stalled '1 waiting*' 30
     for pid in "$SERVER_PID" $(children_of "$SERVER_PID"); do
         after=$(hwm_of "$pid")
         [ $((after - before)) -le "$limit" ] ||
@@ -245,7 +245,7 @@ limit_descriptors()
     for round in first second; do
         before=$(rss_of "$SERVER_PID")
         # As many at once in both rounds, and every page of theirs touched.
-        peer_start "$round" -n "$n" -t 60 echo:70000 \
+        peer_start "$round" -n "$n" echo:70000 \
             ${hold[@]+"${hold[@]}"} fin end
         if [ "${#hold[@]}" -gt 0 ]; then
             peer_wait "$round" "$n waiting*"
