@@ -69,6 +69,14 @@ pause()
     read -r -t "$1" <>"$never" || true
 }
 
+# look_at_clock: sets NOW_MS to a time in milliseconds, of which some 10 pass
+# from one tick to the next. Only Linux has it.
+look_at_clock()
+{
+    read -r NOW_MS _ </proc/uptime
+    NOW_MS=${NOW_MS/./}0
+}
+
 # nap: sleeps for 20 ms.
 nap()
 {
