@@ -113,7 +113,7 @@ childless()
     server_start
     server_warm_up
     peer_start peers -n "$n" -l echo:100 wait echo:100 fin end
-    peer_wait peers '* 0 busy*' 30
+    peer_wait peers '* 0 busy*' 15
     state=$(peer_state peers)
     served=$(field waiting "$state")
     if stage_allows fd_setsize; then
@@ -134,7 +134,7 @@ childless()
     fi
     # All those that were let in are still there.
     peer_continue peers
-    assert_peer_succeeds peers 30
+    assert_peer_succeeds peers 15
     [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
         fail_because stage "$served echoed to a second time" \
             "$(peer_state peers)" "the new ones have cost old ones their place"
