@@ -251,7 +251,8 @@ look_at_time()
     SLICES=0
     look_at_children "$1"
     for pid in "$1" ${CHILDREN[@]+"${CHILDREN[@]}"}; do
-        { read -r ran _ times <"/proc/$pid/schedstat"; } 2>/dev/null || continue
+        { read -r ran _ times <"/proc/$pid/schedstat"; } 2>/dev/null ||
+            continue
         CPU_MS=$((CPU_MS + ran / 1000000))
         SLICES=$((SLICES + times))
     done

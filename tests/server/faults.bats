@@ -219,7 +219,7 @@ accepts_fail()
     pause 0.5 # the time that is measured
     n=$(($(failed_accepts) - before))
     [ "$n" -le 50 ] ||
-        fail_because 01 "at most 50 calls of accept in half a second, as they fail" \
+        fail_because 01 "at most 50 failed calls of accept in half a second" \
             "$n" "no pause after EMFILE: a spin, as the client still waits"
     # Without strace accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"

@@ -122,7 +122,7 @@ childless()
                 "descriptors from FD_SETSIZE on do not fit into an fd_set"
         [ -z "$BASE_FDS" ] || ! must_have_limit ||
             [ "$served" -eq $((1024 - BASE_FDS)) ] ||
-            fail_because 03 "descriptors up to 1023, so $((1024 - BASE_FDS)) served" \
+            fail_because 03 "$((1024 - BASE_FDS)) served: descriptors to 1023" \
                 "$served" "the number compared with FD_SETSIZE is off by one"
         assert_logged '^select: no room for descriptor 1024$' \
             "the connection was closed without a word"

@@ -75,7 +75,8 @@ open_conn()
         ! stage_allows process_each; then
         assert_injected eagain
     fi
-    assert_memory_steady assert_seeds_pass server schedule -f "$SEEDS" -n "$more"
+    assert_memory_steady assert_seeds_pass server \
+        schedule -f "$SEEDS" -n "$more"
     assert_server_healthy
     assert_idle "with nothing to do"
     [ ! -s "$SERVER_ERR" ]
@@ -110,10 +111,10 @@ open_conn()
         "none" "an error of accept was taken for the end"
     look_at_clock
     # It pauses after eight of them. (06 has a spare descriptor for two.)
-    [ -n "${SERVER:-}" ] ||
-        { [ $((NOW_MS - began)) -ge 550 ] && [ $((NOW_MS - began)) -le 2500 ]; } ||
+    n=$((NOW_MS - began))
+    [ -n "${SERVER:-}" ] || { [ "$n" -ge 550 ] && [ "$n" -le 2500 ]; } ||
         fail_because stage "pauses of 100 ms after errors that may go on" \
-            "ten calls of accept in $((NOW_MS - began)) ms" \
+            "ten calls of accept in $n ms" \
             "after some errors it tries again at once, or much too late"
     if ! stage_allows one_at_a_time; then
         say_on 8
@@ -190,7 +191,7 @@ served_after_waits()
     served_after_waits 12
     look_at_clock
     [ $((NOW_MS - began)) -ge 1000 ] ||
-        fail_because stage "pauses of 100 ms after each of twelve failed waits" \
+        fail_because stage "pauses of 100 ms, after twelve failed waits" \
             "all of them within $((NOW_MS - began)) ms" "no pause: a spin"
     assert_logged ': Cannot allocate memory'
     assert_few_lines_logged $(((NOW_MS - began) / 1000 + 1))
@@ -252,7 +253,7 @@ assert_start_fails_with()
     [ "$STATUS" = 1 ] && [ "$(cat "$SERVER_ERR")" = "$line" ] &&
         [ ! -s "$BATS_TEST_TMPDIR/failing.out" ] ||
         fail_because 01 "exit status 1, nothing on stdout, on stderr: $line" \
-            "status $STATUS: $(cat "$SERVER_ERR" "$BATS_TEST_TMPDIR/failing.out")" \
+            "status $STATUS: $(cat "$BATS_TEST_TMPDIR"/failing.*)" \
             "another call is named, errno is lost, or the next address is tried"
 }
 
