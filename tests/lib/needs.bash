@@ -1,8 +1,8 @@
 # needs -- what a test needs, or it is skipped with the reason
 # shellcheck shell=bash
 
-# not_for REASON: what this test asks for is no promise of this stage, or of
-# this kind of server. tests/run neither shows nor counts the test.
+# not_for REASON: skips a test of what this stage, or this kind of server,
+# doesn't promise. tests/run neither shows nor counts the test.
 not_for()
 {
     skip "not for $LIKE: $1"

@@ -29,7 +29,7 @@ look_up_peer()
     PEER_PID=${!variable}
 }
 
-# peer_continue NAME…: each goes on from the `wait` in its script.
+# peer_continue NAME…: lets each of them go on from the `wait` in its script.
 peer_continue()
 {
     local name
@@ -40,8 +40,8 @@ peer_continue()
     done
 }
 
-# peer_wait NAME PATTERN [SECONDS]: waits until that peer has told a state
-# which matches the pattern, such as '* 0 busy*'; at most 10 s.
+# peer_wait NAME PATTERN [SECONDS]: waits, for 10 s at most, until the state
+# that the peer has printed matches the pattern, such as '* 0 busy*'.
 peer_wait()
 {
     if ! wait_until "${3:-10}" peer_is "$1" "$2"; then
@@ -52,7 +52,7 @@ peer_wait()
     fi
 }
 
-# peer_state NAME: the last state that it has told.
+# peer_state NAME: prints the last state that it has printed.
 peer_state()
 {
     look_at_peer "$1"
@@ -68,14 +68,14 @@ look_at_peer()
     PEER_STATE=${PEER_STATE##*$'\n'}
 }
 
-# field NAME STATE: prints the number before NAME in what a peer has told.
+# field NAME STATE: prints the number before NAME in a peer's state.
 field()
 {
     # shellcheck disable=SC2001 # a number before a word: a task for sed
     sed "s/.* \\([0-9]*\\) $1.*/\\1/" <<<" $2"
 }
 
-# peer_is NAME PATTERN: true if the last state that it has told matches.
+# peer_is NAME PATTERN: true if the last state that it has printed matches.
 peer_is()
 {
     look_at_peer "$1"

@@ -30,9 +30,9 @@ start()
 }
 
 # wait_until SECONDS COMMAND…: runs the command again and again until it
-# succeeds; fails after SECONDS. What the clock has leapt between two looks
-# counts as 2 s at most: a laptop or a virtual machine that has slept wakes up
-# with the clock ahead, and nothing has run meanwhile.
+# succeeds. Fails after SECONDS. A leap of the clock between two tries counts
+# as 2 s at most: a laptop or a virtual machine wakes up with the clock ahead,
+# though no program has run meanwhile.
 wait_until()
 {
     local limit=$(($1 * SLOWER)) last=$SECONDS passed
@@ -88,9 +88,9 @@ not()
     ! "$@"
 }
 
-# state_of PID: sets STATE to the letter by which ps tells of it: R or S runs
-# or waits, T is stopped (t: under strace), Z a zombie. Fails if there is no
-# such process.
+# state_of PID: sets STATE to the letter that ps shows: R for running, S for
+# sleeping, T for stopped (t: under strace), Z for a zombie. Fails if there is
+# no such process.
 state_of()
 {
     local stat
@@ -124,7 +124,8 @@ wait_for_exit()
     wait "$1" 2>/dev/null || STATUS=$?
 }
 
-# stop PID, resume PID: as Ctrl-Z and fg do. stop returns when it has stopped.
+# stop PID, resume PID: do what Ctrl-Z and fg do. stop returns once the process
+# has stopped.
 stop()
 {
     kill -STOP "$1"
@@ -222,9 +223,9 @@ fds_of()
     echo "$FDS"
 }
 
-# rss_of PID, hwm_of PID: prints its memory now, and at most so far, in KiB.
-# Now: its own pages where the kernel counts these, as VmRSS of some kernels
-# is off by more than is asked here.
+# rss_of PID, hwm_of PID: print how much memory it has now, and the most that
+# it has had, in KiB. Now: its own pages, where the kernel counts them, because
+# VmRSS is off by more on some kernels than the tests allow.
 rss_of()
 {
     local files=("/proc/$1/status")

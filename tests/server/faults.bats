@@ -193,7 +193,7 @@ teardown() { stage_teardown; }
     assert_few_lines_logged $((SECONDS - began + 1))
 }
 
-# failed_accepts: prints how many of them strace has made fail.
+# failed_accepts: prints how many calls of accept strace has made fail.
 failed_accepts()
 {
     grep -c EMFILE "$BATS_TEST_TMPDIR/strace" || true
@@ -246,9 +246,8 @@ accepts_fail()
             "the peer's complaint above" "EINTR taken for an error"
 }
 
-# read_before SMALL: prints how many bytes the server has read from all other
-# connections before it read from the one accepted as number SMALL a second
-# time.
+# read_before N: prints how many bytes the server has read from all other
+# connections before its second read from the one that it accepted as the Nth.
 read_before()
 {
     # shellcheck disable=SC2016 # awk's

@@ -4,8 +4,8 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# Stages have their limit, which their chapter shows. A SERVER may have it. (But
-# one that serves more than select can hold is lucky, and its memory damaged.)
+# must_have_limit: true for the stages, whose chapters show their limit. A
+# SERVER may have it, too.
 must_have_limit()
 {
     [ -z "${SERVER:-}" ]
@@ -21,7 +21,7 @@ must_have_limit()
         peer_start second echo:1000 fin end
         if must_have_limit; then
             peer_wait second '* 1000 sent, 0 received'
-            # A server that had taken it in would answer within this time.
+            # A server that had accepted the second would answer within this time.
             pause 0.3
             peer_is second '* 1000 sent, 0 received'
         fi
@@ -38,8 +38,8 @@ must_have_limit()
     fi
 }
 
-# took BYTES: prints how many microseconds half of the messages of this size
-# take at most, one at a time.
+# took BYTES: prints the median round trip of a message of this size, in
+# microseconds.
 took()
 {
     peer -m "$1" ping:20 fin end |
@@ -168,7 +168,7 @@ childless()
     assert_server_healthy
 }
 
-# limit_descriptors N: the server may have N more than it has now.
+# limit_descriptors N: lets the server have N descriptors more than now.
 limit_descriptors()
 {
     local now

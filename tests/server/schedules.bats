@@ -10,7 +10,8 @@ setup()
 
 teardown() { stage_teardown; }
 
-# Skips what only makes sense for a server that waits for readiness.
+# need_readiness: skips what only makes sense for a server that waits for
+# readiness.
 need_readiness()
 {
     if stage_allows one_at_a_time || stage_allows process_each; then
@@ -18,13 +19,13 @@ need_readiness()
     fi
 }
 
-# The programs of other languages may have reasons to end that ours have not.
+# need_ours: skips what a program in another language may do differently.
 need_ours()
 {
     [ -z "${SERVER:-}" ] || not_for "for the stages' own servers"
 }
 
-# say_on FD: sends a line on it, and gets it back within 5 s.
+# say_on FD: sends a line on that connection, and gets it back within 5 s.
 say_on()
 {
     local line
@@ -33,8 +34,8 @@ say_on()
     read -r -t 5 line <&"$1" && [ "$line" = "Hello, server!" ]
 }
 
-# ends_on FD SECONDS: the server ends that connection within this time, and
-# sends nothing before.
+# ends_on FD SECONDS: true if the server ends that connection within this time,
+# and sends nothing before.
 ends_on()
 {
     local status=0
@@ -43,7 +44,7 @@ ends_on()
     [ "$status" -eq 1 ] && [ -z "$line" ]
 }
 
-# silent_on FD SECONDS: neither data nor an end comes on it for so long.
+# silent_on FD SECONDS: true if neither data nor FIN comes for so long.
 silent_on()
 {
     local status=0
@@ -52,7 +53,7 @@ silent_on()
     [ "$status" -gt 128 ]
 }
 
-# open_conn FD: a connection of this shell.
+# open_conn FD: connects this shell to the server.
 open_conn()
 {
     eval "exec $1<>/dev/tcp/localhost/$PORT"
@@ -127,7 +128,7 @@ open_conn()
             "$(most_often_said) times the same" "each failure is logged"
 }
 
-# most_often_said: prints how often stderr has the line that it has most often.
+# most_often_said: prints how often the most frequent line of stderr is there.
 most_often_said()
 {
     sort "$SERVER_ERR" | uniq -c | sort -rn | awk 'NR == 1 { n = $1 }
@@ -150,7 +151,7 @@ most_often_said()
     assert_logged "$other"
 }
 
-# served_after_waits: the server echoes until all N waits have failed.
+# served_after_waits N: has the server echo until N of its waits have failed.
 served_after_waits()
 {
     open_conn 8
