@@ -40,16 +40,29 @@ peer_continue()
     done
 }
 
-# peer_wait NAME PATTERN [SECONDS]: waits, for 10 s at most, until the state
-# that the peer has printed matches the pattern, such as '* 0 busy*'.
+# peer_wait NAME PATTERN [SECONDS]: waits until the state that the peer has
+# printed matches the pattern, such as '* 0 busy*'. Fails once the state hasn't
+# changed for SECONDS (default 10): a slow machine may take its time, a server
+# that hangs may not.
 peer_wait()
 {
-    if ! wait_until "${3:-10}" peer_is "$1" "$2"; then
+    local seen
+
+    until peer_is "$1" "$2"; do
+        seen=$PEER_STATE
+        wait_until "${3:-10}" not peer_is_at "$1" "$seen" >/dev/null && continue
         fail_because stage "the peers come to rest: $2" \
             "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
             "a connection is not served"
         return 1
-    fi
+    done
+}
+
+# peer_is_at NAME STATE: true if that is the last state that it has printed.
+peer_is_at()
+{
+    look_at_peer "$1"
+    [ "$PEER_STATE" = "$2" ]
 }
 
 # peer_state NAME: prints the last state that it has printed.

@@ -45,7 +45,7 @@ CYCLES=${CYCLES:-17000}
     server_start
     server_warm_up
     peer_start stalled -n 100 send:256K wait receive fin end
-    peer_wait stalled '100 waiting*' 20
+    peer_wait stalled '100 waiting*'
     assert_pings_beside "100 that do not read"
     peer_continue stalled
     assert_peer_succeeds stalled
@@ -61,7 +61,7 @@ CYCLES=${CYCLES:-17000}
     server_start
     server_warm_up
     peer_start idle -n 10000 wait echo:100 fin end
-    peer_wait idle '10000 waiting*' 30
+    peer_wait idle '10000 waiting*'
     peer -n 20 echo:256K fin end
     assert_pings_beside "10,000 idle ones"
     assert_idle "with nothing to do"
@@ -85,7 +85,7 @@ CYCLES=${CYCLES:-17000}
     server_start ${args[@]+"${args[@]}"}
     server_warm_up
     peer_start slow -n 500 wait "${last[@]}"
-    peer_wait slow '500 waiting*' 20
+    peer_wait slow '500 waiting*'
     assert_pings_beside "500 that do not send"
     # With -t the server itself ends them. (Only /proc tells how many.)
     if [ ${#args[@]} -gt 0 ] && [ -n "$BASE_FDS" ]; then

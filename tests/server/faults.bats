@@ -72,7 +72,7 @@ teardown() { stage_teardown; }
         stalled+=("stalled$i")
     done
     for i in "${stalled[@]}"; do
-        peer_wait "$i" '1 waiting*' 30
+        peer_wait "$i" '1 waiting*'
     done
     peer -n 5 ping:50
     peer_continue "${stalled[@]}"
