@@ -74,15 +74,22 @@ take_turns()
     fi
 }
 
-# server_default [HOST]: starts the server without a port, which is 8000 then,
-# and waits until it listens, or ends as another program has that port.
+# listens_or_ends: waits until the server has said where it listens, or has
+# ended, as another program has its port.
+listens_or_ends()
+{
+    wait_until 10 server_announced_or_ended
+    alive "$SERVER_PID" || wait_for_exit "$SERVER_PID"
+}
+
+# server_default [HOST]: starts the server without a port, which is 8000 then.
 server_default()
 {
     start "default$#" "${SERVER_CMD[@]}" "$@"
     SERVER_PID=$LAST_PID
     SERVER_OUT=$BATS_TEST_TMPDIR/default$#.out
     SERVER_ERR=$BATS_TEST_TMPDIR/default$#.err
-    wait_until 10 server_announced_or_ended
+    listens_or_ends
 }
 
 # port_taken: the server has ended as another program has its port.
@@ -107,7 +114,7 @@ port_taken()
     # Most systems have a name for the second: http-alt.
     for port in 65535 8080 059999; do
         LISTEN_PORT=$port server_launch
-        wait_until 10 server_announced_or_ended
+        listens_or_ends
         if ! port_taken; then
             assert_announced "Server is listening on localhost:${port#0}"
             server_kill
@@ -189,7 +196,7 @@ port_taken()
     server_default
     port_taken || assert_announced "Server is listening on localhost:8000"
     kill -KILL "$SERVER_PID" 2>/dev/null || true
-    wait_for_exit "$SERVER_PID"
+    wait_until 5 not alive "$SERVER_PID"
     server_default 127.0.0.1
     port_taken || assert_announced "Server is listening on 127.0.0.1:8000"
 }
