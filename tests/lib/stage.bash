@@ -18,7 +18,7 @@
 #     LIKE        the stage whose limits are allowed (default: STAGE)
 #     VALGRIND=1  runs server and client under valgrind, and allows ten times
 #                 as long
-#     PATIENCE    how many seconds an exchange may take (default: 30)
+#     PATIENCE    how many seconds an exchange may take (default: 10)
 
 bats_require_minimum_version 1.8.0
 
@@ -34,7 +34,7 @@ TOOLS=$TESTS_DIR/tools
 # exchange may take that only a fault would hold up.
 SLOWER=${VALGRIND:+10}
 SLOWER=${SLOWER:-1}
-PATIENCE=${PATIENCE:-30}
+PATIENCE=${PATIENCE:-10}
 
 # The tests compare messages.
 export LC_ALL=C
