@@ -9,6 +9,8 @@
  * twice       echoes all that comes twice
  * greeting    says hello first, then echoes
  * extra       echoes, and sends a byte more after the peer's FIN
+ * flood       sends zeros without end, and reads nothing
+ * open=MS     echoes, and closes so long after the peer's FIN (0: never)
  * gather=N    answers when N bytes have come, then when N more have
  * silent      sends nothing, and reads nothing either
  * refuse      has the port, but does not listen: connect is refused
@@ -17,6 +19,7 @@
  */
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -129,6 +132,21 @@ static void serve_more(int fd, int times, const char *first, const char *last)
     write_all(fd, last, strlen(last));
 }
 
+/* Sends until the peer has gone. */
+static void serve_flood(int fd)
+{
+    static const char zeros[BUF_SIZE];
+
+    while (write_all(fd, zeros, BUF_SIZE))
+        ;
+}
+
+static void serve_open(int fd, int ms)
+{
+    serve_more(fd, 1, "", "");
+    poll(NULL, 0, ms == 0 ? -1 : ms);
+}
+
 static void serve_gathered(int fd, size_t n)
 {
     static char buf[BUF_SIZE];
@@ -186,6 +204,10 @@ int main(int argc, char *argv[])
             serve_more(fd, 1, "220 hello\n", "");
         else if (strcmp(mode, "extra") == 0)
             serve_more(fd, 1, "", "x");
+        else if (strcmp(mode, "flood") == 0)
+            serve_flood(fd);
+        else if (strncmp(mode, "open=", 5) == 0)
+            serve_open(fd, (int)n);
         else if (strncmp(mode, "gather=", 7) == 0 && n > 0)
             serve_gathered(fd, n);
         else if (strcmp(mode, "silent") == 0)
