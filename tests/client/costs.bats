@@ -72,6 +72,21 @@ assert_waits()
     assert_idle "while nothing is typed" "$CLIENT_PID"
 }
 
+@test "client: costs no CPU after stdout's reader has left" {
+    not_under_valgrind
+    server_start
+    mkfifo "$BATS_TEST_TMPDIR/in"
+    exec 6<>"$BATS_TEST_TMPDIR/in"
+    unread_start "$BATS_TEST_TMPDIR/in"
+    say hello
+    assert_hears hello
+    # The pipe has one end only now, but there is nothing to write.
+    exec 8>&-
+    assert_idle "after the reader of stdout has left" "$CLIENT_PID"
+    say again
+    assert_client_exits failure "the write to stdout is not checked"
+}
+
 @test "client: costs no CPU while nobody reads its stdout" {
     not_under_valgrind
     need_proc

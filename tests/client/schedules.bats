@@ -169,7 +169,10 @@ assert_client_fails_with()
                 'epoll_ctl: Cannot allocate memory/epoll_ctl:ENOMEM:2'
                 'epoll_wait: Cannot allocate memory/wait:ENOMEM:1')
             ;;
-        06*) rules=('loop: Invalid argument/wait:EINVAL:2') ;;
+        06*)
+            rules=('loop: Invalid argument/wait:EINVAL:2'
+                'client: Too many open files/epoll_create:EMFILE:1')
+            ;;
     esac
     if [[ $LIKE == 0[3-5]* ]]; then
         # The first three are for stdin, stdout and stderr.

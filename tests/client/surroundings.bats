@@ -133,11 +133,24 @@ ends_with()
     assert_came_back "$FILE"
 }
 
-@test "client: started with 1,100 open files (03: ends with 1 and why)" {
-    need_descriptors 2000
+# with_open_files N: the client is to be started with so many open files, so
+# that its socket is descriptor N.
+with_open_files()
+{
     # shellcheck disable=SC2016 # for the inner shell
-    CLIENT_CMD=(bash -c 'for ((i = 3; i < 1100; i++)); do
-        eval "exec $i</dev/null"; done; exec "$@"' - "${CLIENT_CMD[@]}")
+    CLIENT_CMD=(bash -c 'for ((i = 3; i < $0; i++)); do
+        eval "exec $i</dev/null"; done; exec "$@"' "$1" "${CLIENT_CMD[@]}")
+}
+
+@test "client: started with 1,023 open files, it echoes" {
+    need_descriptors 2000
+    with_open_files 1023
+    assert_client_echoes "$TESTS_DIR/run"
+}
+
+@test "client: started with 1,024 open files (03: ends with 1 and why)" {
+    need_descriptors 2000
+    with_open_files 1024
     if ! stage_allows fd_setsize; then
         assert_client_echoes "$TESTS_DIR/run"
         return
