@@ -66,16 +66,23 @@ teardown()
     CLIENT_OUT=$BATS_TEST_TMPDIR/reader.out assert_came_back "$FILE"
 }
 
-@test "client: SIGTERM ends it, and stdin's and stdout's flags stay" {
+@test "client: SIGTERM and Ctrl-C end it, stdin's and stdout's flags stay" {
+    local signal
+
     server_start
-    talk_start
-    say hello
-    assert_hears hello
-    kill -TERM "$CLIENT_PID"
-    wait_for_exit "$CLIENT_PID" && [ "$STATUS" -ne 0 ] ||
-        client_failed_because "it ends on SIGTERM, by its default action" \
-            "${STATUS:-no end}" "the signal is ignored, or taken for success"
-    assert_flags_kept "after a signal"
+    for signal in TERM INT; do
+        talk_start
+        say hello
+        assert_hears hello
+        # To all of its processes, as Ctrl-C does.
+        kill -"$signal" -- "-$CLIENT_PID"
+        STATUS=
+        wait_for_exit "$CLIENT_PID" && [ "$STATUS" -ne 0 ] ||
+            client_failed_because "it ends on SIG$signal, not with 0" \
+                "${STATUS:-no end}" \
+                "the signal is ignored, or taken for success"
+        assert_flags_kept "after SIG$signal"
+    done
 }
 
 @test "client: all signals blocked: SIGTERM ends it all the same" {
