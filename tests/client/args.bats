@@ -69,7 +69,7 @@ assert_usage()
     assert_usage other "$LAST_PID" -x
 }
 
-@test "client: without arguments it is localhost 8000" {
+@test "client: HOST is localhost and PORT 8000 if none is given" {
     local arguments
 
     # The stages that are tested beside this one take turns.

@@ -225,7 +225,7 @@ through_pipes()
     assert_came_back "$FILE"
 }
 
-@test "client: half-close: FIN goes out while stdout is full" {
+@test "client: FIN goes out while stdout is full" {
     not_lockstep "it reads on when the answer has been written"
     need_proc
     server_start

@@ -191,7 +191,7 @@ assert_client_fails_with()
     done
 }
 
-@test "half-close: FIN is sent once" {
+@test "FIN is sent once" {
     local calls
 
     ours_only
