@@ -216,10 +216,14 @@ ends_without_fin()
 }
 
 @test "client: 06: all came back, and the server never closes: exit 0" {
-    local pid
+    local pid patient
 
     [[ $LIKE == 06* ]] || not_for "a limit of 01 to 05: they wait"
     ours_only
+    # This one has to wait for what has not come back yet.
+    bad_server silent
+    STDIN=$TESTS_DIR/run start patient "${CLIENT_CMD[@]}" localhost "$PORT"
+    patient=$LAST_PID
     # Stdin ends before the last of it is back, or after.
     bad_server open=0
     STDIN=$TESTS_DIR/run start file "${CLIENT_CMD[@]}" localhost "$PORT"
@@ -234,4 +238,8 @@ ends_without_fin()
     CLIENT_ERR=$BATS_TEST_TMPDIR/file.err CLIENT_OUT=$BATS_TEST_TMPDIR/file.out
     ends_without_fin
     assert_came_back "$TESTS_DIR/run"
+    alive "$patient" ||
+        client_failed_because "it waits as long as something is to come back" \
+            "$(cat "$BATS_TEST_TMPDIR/patient.err")" \
+            "the deadline is not for the server's FIN alone"
 }
