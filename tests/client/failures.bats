@@ -81,8 +81,10 @@ dies_while_idle()
 
 @test "client: the server is killed in mid-transfer: exit 1" {
     server_start
-    client_start /dev/zero
-    wait_until 5 eval '[ -s "$CLIENT_OUT" ]'
+    STDIN=/dev/zero client_run sh -c 'exec "$@" >/dev/null' sh \
+        "${CLIENT_CMD[@]}" localhost "$PORT"
+    wait_until 5 connected
+    nap # so that some of it comes back
     server_dies
     assert_client_exits 1 "the end of the echo is taken for success"
 }
