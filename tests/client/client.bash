@@ -174,12 +174,12 @@ assert_hears()
 {
     local line=
 
-    if read -r -t 10 -u 8 line && [ "$line" = "$1" ]; then
+    if read -r -t $((10 * SLOWER)) -u 8 line && [ "$line" = "$1" ]; then
         return
     fi
     client_failed_because \
         "the line '$1' is answered before the next is typed" \
-        "'$line', or nothing for 10 s" \
+        "'$line', or nothing for $((10 * SLOWER)) s" \
         "the client waits for more input, or keeps output in a buffer"
 }
 
