@@ -21,7 +21,9 @@ teardown()
 # client_schedule [OPTIONS]: runs the client once for each seed.
 client_schedule()
 {
-    env "${SHIM[@]:1}" "SHIM_COUNT=$FAULTS" "$TOOLS/schedule" client "$@" \
+    # need_shim's SHIM, without a process for env.
+    ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} \
+        SHIM_COUNT=$FAULTS "$TOOLS/schedule" client "$@" \
         -p "$TOOLS/shim.so" "${CLIENT_CMD[@]}"
 }
 
