@@ -249,14 +249,15 @@ server_dies()
 # flags_of FD…: prints their file status flags, in octal, where /proc tells.
 flags_of()
 {
-    local fd key value
+    local fd key value flags=
 
     for fd in "$@"; do
         [ -r "/proc/self/fdinfo/$fd" ] || continue
         while read -r key value; do
-            [ "$key" != flags: ] || printf '%s ' "$value"
+            [ "$key" != flags: ] || flags+=" $value"
         done <"/proc/self/fdinfo/$fd"
     done
+    echo "${flags# }"
 }
 
 # assert_flags_kept WHEN: fails unless stdin and stdout have the flags that

@@ -44,8 +44,7 @@ teardown()
     # It has nothing to read now.
     wait_until 5 waiting "$CLIENT_PID"
     FLAGS_BEFORE=$(flags_of 7 8)
-    (($(printf '%d' "0${FLAGS_BEFORE#* }") & 04000)) ||
-        fail "stdout is not non-blocking"
+    ((8#${FLAGS_BEFORE##* } & 8#4000)) || fail "stdout is not non-blocking"
     say again
     assert_hears again
     assert_flags_kept "while it runs"
