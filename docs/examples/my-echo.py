@@ -1,5 +1,6 @@
 # my-echo.py -- an echo server with Python's selectors, built as stage 05 is
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -32,6 +33,7 @@ host, port, *more = sys.argv[1:] + ["localhost", "8000"][len(sys.argv) - 1:]
 if more or not (port.isascii() and port.isdigit() and int(port) <= 65535):
     print("usage: my-echo.py [HOST [PORT]]", file=sys.stderr)
     sys.exit(2)
+signal.pthread_sigmask(signal.SIG_SETMASK, [])  # it is inherited: unblock all
 try:
     listener = socket.create_server((host, int(port)), backlog=4096)
 except OSError as error:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# nginx.bats -- a real nginx in front of several of our servers
+# nginx -- a real nginx in front of several of our servers
 #
 # The configuration is the one that chapter 08 shows, docs/examples/nginx.conf,
 # with other ports. nginx runs in the foreground as whoever runs the tests; its
@@ -83,8 +83,9 @@ has_workers()
     [ "$(count_children "$NGINX_PID")" -eq "$1" ]
 }
 
-# Tells what came back through nginx: 20 clients, 100 KB each, half-closed.
-echoes_for_20()
+# assert_echoes_for_20: through nginx 20 clients get back the 100 KB that each
+# of them has sent, and what they send last, and FIN.
+assert_echoes_for_20()
 {
     local output
 
@@ -98,7 +99,7 @@ echoes_for_20()
 @test "nginx: what clients send comes back through it, and FIN with it" {
     servers_start
     nginx_start "${PORTS[@]}"
-    echoes_for_20
+    assert_echoes_for_20
 }
 
 @test "nginx: every server behind it gets its share of the connections" {
@@ -115,7 +116,8 @@ echoes_for_20()
     for i in 1 2; do
         n=$(($(fds_of "${PIDS[i]}") - before[i]))
         if [ "$n" -lt 5 ] || [ "$n" -gt 15 ]; then
-            fail_because 08 "about 10 of 30 connections on each of three servers" \
+            fail_because 08 \
+                "about 10 of 30 connections on each of three servers" \
                 "$n on the one at port ${PORTS[i]}" "least_conn is not at work"
             return 1
         fi
@@ -127,7 +129,7 @@ echoes_for_20()
     nginx_start "${PORTS[@]}"
     kill -KILL "${PIDS[1]}"
     wait_for_exit "${PIDS[1]}"
-    echoes_for_20
+    assert_echoes_for_20
 }
 
 @test "nginx: its master replaces a worker that was killed" {
@@ -140,7 +142,7 @@ echoes_for_20()
     kill -KILL "$worker"
     wait_until 10 not alive "$worker"
     wait_until 10 has_workers 2
-    echoes_for_20
+    assert_echoes_for_20
 }
 
 @test "nginx: QUIT ends it in order" {

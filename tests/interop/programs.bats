@@ -1,19 +1,22 @@
 #!/usr/bin/env bats
-# With programs that nobody here wrote: Node's net module, nc and socat, as
-# clients of our servers and as servers of our clients.
-#
+# programs -- with programs that nobody here wrote: Node's net module, nc and
+# socat, as clients of our servers and as servers of our clients
 
 # Names that lib/stage sets.
 # shellcheck disable=SC2153
 
 load ../lib/stage
 
+setup_file()
+{
+    head -c 2000001 /dev/urandom >"$BATS_FILE_TMPDIR/file"
+}
+
 setup()
 {
     stage_setup
     INTEROP=$TESTS_DIR/interop
-    FILE=$BATS_TEST_TMPDIR/file
-    head -c 2000001 /dev/urandom >"$FILE"
+    FILE=$BATS_FILE_TMPDIR/file
 }
 
 teardown()
@@ -25,15 +28,15 @@ teardown()
 node_clients()
 {
     start node node "$INTEROP/echo-clients.js" "$@" localhost "$PORT"
-    ends_well node "a byte is lost, or the FIN does not come"
+    assert_ends node "a byte is lost, or the FIN does not come"
 }
 
-# sends_file COMMAND…: the program sends FILE, and gets FILE back.
-sends_file()
+# assert_gets_back COMMAND…: the program sends FILE, and gets FILE back.
+assert_gets_back()
 {
     STDIN=$FILE start other "$@"
-    ends_well other "the echo is not whole, or has no end"
-    is_back other
+    assert_ends other "the echo is not whole, or has no end"
+    assert_is_back other
 }
 
 # client_of_node MODE: the client sends FILE to a server written with Node.
@@ -42,11 +45,11 @@ client_of_node()
     need node
     SERVER_CMD=(node "$INTEROP/echo-server.js" "$1")
     server_start
-    sends_file "${CLIENT_CMD[@]}" localhost "$PORT"
+    assert_gets_back "${CLIENT_CMD[@]}" localhost "$PORT"
 }
 
-# ends_well NAME CAUSE: waits for what was started last; it should exit 0.
-ends_well()
+# assert_ends NAME CAUSE: waits for what was started last; it should exit 0.
+assert_ends()
 {
     if wait_for_exit "$LAST_PID" "$PATIENCE" && [ "$STATUS" -eq 0 ]; then
         return
@@ -55,8 +58,8 @@ ends_well()
         "${STATUS:-no end}: $(tail -n 3 "$BATS_TEST_TMPDIR/$1.err")" "$2"
 }
 
-# is_back NAME: fails unless NAME's stdout is what FILE is.
-is_back()
+# assert_is_back NAME: fails unless NAME's stdout is what FILE is.
+assert_is_back()
 {
     local diff
 
@@ -89,13 +92,13 @@ is_back()
     # Only OpenBSD's nc can shut down its side at the end of stdin.
     nc -h 2>&1 | grep -q -e -N || skip "this nc has no -N"
     server_start
-    sends_file nc -N localhost "$PORT"
+    assert_gets_back nc -N localhost "$PORT"
 }
 
 @test "server: socat as client" {
     need socat
     server_start
-    sends_file socat -t 30 - "TCP:localhost:$PORT"
+    assert_gets_back socat -t 30 - "TCP:localhost:$PORT"
 }
 
 @test "client: a server of Node's that pipes" {
@@ -122,8 +125,8 @@ is_back()
     done
     for i in {1..20}; do
         LAST_PID=${pids[i - 1]}
-        ends_well "client$i" "the echo is not whole, or has no end"
-        is_back "client$i"
+        assert_ends "client$i" "the echo is not whole, or has no end"
+        assert_is_back "client$i"
     done
 }
 
@@ -134,5 +137,5 @@ is_back()
     wait_until 10 grep -q 'listening on' "$BATS_TEST_TMPDIR/socat.err"
     PORT=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' \
         "$BATS_TEST_TMPDIR/socat.err")
-    sends_file "${CLIENT_CMD[@]}" 127.0.0.1 "$PORT"
+    assert_gets_back "${CLIENT_CMD[@]}" 127.0.0.1 "$PORT"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The same small server and client twice, with Node's net and on stage 06's
-# loop: each server with each client prints the same, byte for byte.
+# twins -- the same small server and client twice, with Node's net and on stage
+# 06's loop: each server with each client prints the same, byte for byte
 # bats file_tags=once
 
 # Names that lib/stage sets.
@@ -8,11 +8,18 @@
 
 load ../lib/stage
 
+EXAMPLES=$ROOT_DIR/docs/examples
+
+setup_file()
+{
+    build hello-server
+    build hello-client
+}
+
 setup()
 {
     stage_setup
     need node
-    EXAMPLES=$ROOT_DIR/docs/examples
 }
 
 teardown()
@@ -27,7 +34,7 @@ build()
 
     command=$(sed -n '/^ \* cc /,/^ \*\/$/{ s/^ \* *//; s/\\$//; /^\//!p; }' \
         "$EXAMPLES/$1.c" | tr '\n' ' ')
-    (cd "$ROOT_DIR" && eval "${command/-o $1/-o $BATS_TEST_TMPDIR/$1 \
+    (cd "$ROOT_DIR" && eval "${command/-o $1/-o $BATS_FILE_TMPDIR/$1 \
         -Wall -Wextra -Wpedantic -Werror}")
 }
 
@@ -37,19 +44,19 @@ twin()
     if [ "$1" = js ]; then
         TWIN=(node "$EXAMPLES/$2.js")
     else
-        build "$2"
-        TWIN=("$BATS_TEST_TMPDIR/$2")
+        TWIN=("$BATS_FILE_TMPDIR/$2")
     fi
 }
 
-# prints FILE LINE…: fails unless FILE holds these lines and nothing else.
-prints()
+# assert_prints FILE LINE…: FILE holds these lines and nothing else.
+assert_prints()
 {
     local file=$1
 
     shift
-    diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" || fail_because 06 "these lines: $*" \
-        "the difference above" "the twin of $file does not do what it does"
+    diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" ||
+        fail_because 06 "these lines: $*" "the difference above" \
+            "the twin of $file does not do what it does"
 }
 
 # pair SERVER CLIENT: the server of one language, the client of the other.
@@ -62,11 +69,11 @@ pair()
     start client "${TWIN[@]}" localhost "$PORT"
     wait_for_exit "$LAST_PID"
     [ "$STATUS" -eq 0 ]
-    prints "$BATS_TEST_TMPDIR/client.out" "Connected to server" \
+    assert_prints "$BATS_TEST_TMPDIR/client.out" "Connected to server" \
         "Received from server: Hello, server!" "Disconnected from server"
-    prints "$BATS_TEST_TMPDIR/client.err"
-    prints "$SERVER_OUT" "Server is listening on localhost:$PORT"
-    prints "$SERVER_ERR"
+    assert_prints "$BATS_TEST_TMPDIR/client.err"
+    assert_prints "$SERVER_OUT" "Server is listening on localhost:$PORT"
+    assert_prints "$SERVER_ERR"
 }
 
 @test "hello: a server in C, a client in C" {

@@ -9,6 +9,8 @@
  * twice       echoes all that comes twice
  * greeting    says hello first, then echoes
  * extra       echoes, and sends a byte more after the peer's FIN
+ * flood       sends zeros without end, and reads nothing
+ * open=MS     echoes, and closes so long after the peer's FIN (0: never)
  * gather=N    answers when N bytes have come, then when N more have
  * silent      sends nothing, and reads nothing either
  * refuse      has the port, but does not listen: connect is refused
@@ -17,6 +19,7 @@
  */
 #include "common.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +119,12 @@ static void serve(int fd, const char *mode, size_t n)
     } else if (strcmp(mode, "extra") == 0) {
         echo(fd, SIZE_MAX, 1);
         write_all(fd, "x", 1);
+    } else if (strcmp(mode, "flood") == 0) {
+        while (write_all(fd, buf, BUF_SIZE))
+            ;
+    } else if (strncmp(mode, "open=", 5) == 0) {
+        echo(fd, SIZE_MAX, 1);
+        poll(NULL, 0, n == 0 ? -1 : (int)n);
     } else if (strncmp(mode, "gather=", 7) == 0 && n > 0 && n <= BUF_SIZE) {
         while (read_all(fd, n) == n && write_all(fd, buf, n))
             ;
