@@ -19,7 +19,7 @@ need_ours()
 client_schedule()
 {
     env "${SHIM[@]:1}" "SHIM_COUNT=$FAULTS" "$TOOLS/schedule" client "$@" \
-        -p "$TOOLS/shim.so" "${CLIENT_CMD[@]}"
+        -p "$SHIM_SO" "${CLIENT_CMD[@]}"
 }
 
 @test "passes every seeded schedule of short and interrupted calls" {
