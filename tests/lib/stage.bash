@@ -20,6 +20,10 @@
 #                 as long
 #     PATIENCE    how many seconds an exchange may take (default: 30)
 
+command -v bats_require_minimum_version >/dev/null || {
+    echo "bats is too old, it has to be 1.8 or newer: see README.md" >&2
+    exit 1
+}
 bats_require_minimum_version 1.8.0
 
 LIB_DIR=$(CDPATH='' cd "${BASH_SOURCE[0]%/*}" && pwd)
