@@ -44,6 +44,17 @@ need_descriptors()
     ulimit -S -n "$1"
 }
 
+# need_backlog N: skips the test if the kernel lets fewer connections wait for
+# accept on a socket, whatever listen is told.
+need_backlog()
+{
+    local most=/proc/sys/net/core/somaxconn
+
+    if [ -r "$most" ] && [ "$(cat "$most")" -lt "$1" ]; then
+        skip "needs $1 in the accept queue, and somaxconn is $(cat "$most")"
+    fi
+}
+
 # need_tracing: skips the test where strace is missing or may not trace.
 need_tracing()
 {

@@ -94,6 +94,8 @@ stage_teardown()
         echo "A sanitizer or valgrind complained: see the lines above."
         return 1
     fi
+    # What passed needs no look at, and the files of a whole run are many.
+    [ -z "${BATS_TEST_COMPLETED:-}" ] || rm -rf "${BATS_TEST_TMPDIR:?}"/*
     return 0
 }
 
