@@ -69,7 +69,8 @@ functions()
 # Prints the changed lines between two files.
 changed_lines()
 {
-    git diff --no-index --numstat "$1" "$2" | awk '{ print $1 + $2 }'
+    env -i PATH="$PATH" HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 \
+        git diff --no-index --numstat "$1" "$2" | awk '{ print $1 + $2 }'
 }
 
 # Fails if a step of FILE costs more than its budget.
