@@ -191,7 +191,8 @@ children_are()
     server_start "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" -w 2
     wait_until 5 children_are 2
     before=$(fds_of "$SERVER_PID")
-    mapfile -t pids < <(children_of "$SERVER_PID")
+    look_at_children "$SERVER_PID"
+    pids=("${CHILDREN[@]}")
     for pid in "${pids[@]}"; do
         wait_until 5 handles_signals "$pid"
     done
