@@ -54,16 +54,52 @@ need_descriptors()
     ulimit -S -n "$1"
 }
 
+# need_backlog N: skips the test if the kernel lets fewer connections wait for
+# accept on a socket, whatever listen is told.
+need_backlog()
+{
+    local most=/proc/sys/net/core/somaxconn
+
+    if [ -r "$most" ] && [ "$(cat "$most")" -lt "$1" ]; then
+        skip "needs $1 in the accept queue, and somaxconn is $(cat "$most")"
+    fi
+}
+
 # need_tracing: skips the test where strace is missing or may not trace.
 need_tracing()
 {
+    local answer=$BATS_FILE_TMPDIR/traces
+
     not_under_valgrind
     need strace
-    if ! [ -e "$BATS_FILE_TMPDIR/traces" ]; then # asked once for each file
-        strace -D -o /dev/null true 2>/dev/null ||
-            skip "strace may not trace here"
-        : >"$BATS_FILE_TMPDIR/traces"
+    if [ ! -e "$answer" ]; then # asked once for each file
+        if can_inject; then echo yes; else echo no; fi >"$answer"
     fi
+    [ "$(cat "$answer")" = yes ] || skip "strace may not trace here"
+}
+
+# can_inject: true if strace can make a call of a child fail. Where a container
+# forbids tracing, strace -D runs the program untouched, and with success.
+can_inject()
+{
+    local calls='?mkdir,mkdirat'
+
+    strace -D -f -qq -o /dev/null -e trace="$calls" \
+        -e inject="$calls:error=EACCES" \
+        sh -c '! mkdir "$1"' sh "$BATS_TEST_TMPDIR/not-traced" 2>/dev/null
+}
+
+# find_shim: sets SHIM_SO to a path of shim.so that LD_PRELOAD can name, in
+# which a blank or a colon ends a name. If need be it's a link to it.
+find_shim()
+{
+    SHIM_SO=$TOOLS/shim.so
+    if [[ $SHIM_SO == *[[:space:]:]* ]]; then
+        SHIM_SO=$BATS_RUN_TMPDIR/shim.so
+        [ -e "$SHIM_SO" ] || ln -sf "$TOOLS/shim.so" "$SHIM_SO"
+    fi
+    [[ $SHIM_SO != *[[:space:]:]* ]] ||
+        skip "LD_PRELOAD can't name $SHIM_SO: set TMPDIR to /tmp"
 }
 
 # need_shim ONCE…: skips the test if the shim doesn't reach the program under
@@ -78,6 +114,7 @@ need_shim()
     need_tool shim.so
     need_tool schedule
     need_tool faults
+    find_shim
     # Asked once for each file, with a file of counts that no test looks at. A
     # program that doesn't get this far isn't let off: the test will say so.
     if [ ! -e "$asked" ]; then

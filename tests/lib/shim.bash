@@ -11,7 +11,7 @@ SMALL=10 # a seed of few calls
 shim_count_in()
 {
     FAULTS=$1
-    SHIM=("LD_PRELOAD=$TOOLS/shim.so" "SHIM_COUNT=$FAULTS"
+    SHIM=("LD_PRELOAD=$SHIM_SO" "SHIM_COUNT=$FAULTS"
         "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}")
 }
 

@@ -20,6 +20,10 @@
 #                 as long
 #     PATIENCE    how many seconds an exchange may take (default: 10)
 
+command -v bats_require_minimum_version >/dev/null || {
+    echo "bats is too old, it has to be 1.8 or newer: see README.md" >&2
+    exit 1
+}
 bats_require_minimum_version 1.8.0
 
 LIB_DIR=$(CDPATH='' cd "${BASH_SOURCE[0]%/*}" && pwd)
@@ -90,6 +94,8 @@ stage_teardown()
         echo "A sanitizer or valgrind complained: see the lines above."
         return 1
     fi
+    # What passed needs no look at, and the files of a whole run are many.
+    [ -z "${BATS_TEST_COMPLETED:-}" ] || rm -rf "${BATS_TEST_TMPDIR:?}"/*
     return 0
 }
 
