@@ -48,7 +48,7 @@ prints()
     local file=$1
 
     shift
-    diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" || fail_because 06 "these lines: $*" \
+    diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" || fail_because twins "these lines: $*" \
         "the difference above" "the twin of $file does not do what it does"
 }
 

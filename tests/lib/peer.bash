@@ -5,8 +5,17 @@
 # server, on $LISTEN_HOST. Prints what it prints; fails as it fails.
 peer()
 {
+    local status=0
+
+    echo "$*" >"$BATS_TEST_TMPDIR/peer.args"
     "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
-        -t $((PATIENCE * SLOWER)) "$@"
+        -t $((PATIENCE * SLOWER)) "$@" \
+        >"$BATS_TEST_TMPDIR/peer.out" 2>"$BATS_TEST_TMPDIR/peer.err" ||
+        status=$?
+    cat "$BATS_TEST_TMPDIR/peer.out"
+    [ ! -s "$BATS_TEST_TMPDIR/peer.err" ] ||
+        cat "$BATS_TEST_TMPDIR/peer.err" >&2
+    return "$status"
 }
 
 # peer_start NAME [OPTIONS] STEP…: the same in the background. The others take
@@ -16,6 +25,7 @@ peer_start()
     local name=$1
 
     shift
+    echo "$*" >"$BATS_TEST_TMPDIR/$name.args"
     start "$name" "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
         -t $((PATIENCE * SLOWER)) "$@"
     printf -v "PEER_${name//[^A-Za-z0-9]/_}" %s "$LAST_PID"
@@ -44,9 +54,8 @@ peer_continue()
 peer_wait()
 {
     if ! wait_until "${3:-10}" peer_is "$1" "$2"; then
-        fail_because stage "the peers come to rest: $2" \
-            "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
-            "a connection is not served"
+        exchange_failed interest "the peers come to rest: $2" \
+            "a connection is not served" "$1"
         return 1
     fi
 }

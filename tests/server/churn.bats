@@ -85,7 +85,7 @@ cycles()
     # With -t the server itself ends them. (Only /proc tells how many.)
     if [ ${#args[@]} -gt 0 ] && [ -n "$BASE_FDS" ]; then
         wait_until 10 at_baseline ||
-            fail_because 06 "idle connections are closed after -t seconds" \
+            fail_because idle "idle connections are closed after -t seconds" \
                 "$(fds_of "$SERVER_PID") descriptors are still open" \
                 "the idle timer is not armed, or not re-armed"
     fi
@@ -149,7 +149,7 @@ no_zombie()
     wait_until 5 two_zombies
     resume "$SERVER_PID"
     wait_until 10 all_replaced "$killed" ||
-        fail_because 06 "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
+        fail_because workers "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
             "signals merge, and the handler waited for one child only"
     wait_until 5 no_zombie
 }

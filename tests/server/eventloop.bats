@@ -22,7 +22,7 @@ usage()
     [ "$STATUS" -eq "$status" ] &&
         grep -q usage "$BATS_TEST_TMPDIR/usage.out" \
             "$BATS_TEST_TMPDIR/usage.err" ||
-        fail_because 06 "the usage, and exit $status, for: $*" "exit $STATUS" \
+        fail_because shutdown "the usage, and exit $status, for: $*" "exit $STATUS" \
             "an option that is not checked"
 }
 
@@ -79,7 +79,7 @@ refuses_while_it_lives()
     peer_wait peers '3 waiting*'
     kill -TERM "$SERVER_PID"
     wait_until 5 refuses_while_it_lives ||
-        fail_because 06 "connections are refused while it ends" "they are accepted" \
+        fail_because shutdown "connections are refused while it ends" "they are accepted" \
             "the listening socket stays open until the end"
     resume "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
@@ -102,7 +102,7 @@ two_signals()
     peer_wait peers '3 waiting*'
     two_signals
     [ "$STATUS" -ne 0 ] ||
-        fail_because 06 "an end at once, with another exit status than 0" \
+        fail_because shutdown "an end at once, with another exit status than 0" \
             "exit 0: it waited on" "the second signal is not handled"
 }
 
@@ -113,7 +113,7 @@ two_signals()
     peer_wait peers '3 waiting*'
     two_signals
     [ "$STATUS" -ne 0 ] ||
-        fail_because 06 "exit status 1: what was owed is lost" "exit 0" \
+        fail_because shutdown "exit status 1: what was owed is lost" "exit 0" \
             "the forced end is told as an orderly one"
 }
 
@@ -204,7 +204,7 @@ children_are()
     [ "$STATUS" -eq 0 ]
     wait_until 5 three_exits
     ! grep 'exit_group([1-9]' "$BATS_TEST_TMPDIR/strace" ||
-        fail_because 06 "three processes that exit with 0" "the lines above" \
+        fail_because workers "three processes that exit with 0" "the lines above" \
             "a worker's first signal is taken for the second"
 }
 
@@ -246,11 +246,11 @@ three_exits()
     need_shim echo_once
     server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:1 -w 2
     wait_until 5 children_are 2 ||
-        fail_because 06 "two workers" "$(count_children "$SERVER_PID")" \
+        fail_because workers "two workers" "$(count_children "$SERVER_PID")" \
             "a worker whose fork has failed is never started again"
     assert_injected fork
     [ "$(grep -c '^fork: ' "$SERVER_ERR")" -eq 1 ] ||
-        fail_because 06 "a line on stderr: fork: and why" "$(cat "$SERVER_ERR")" \
+        fail_because workers "a line on stderr: fork: and why" "$(cat "$SERVER_ERR")" \
             "fork's error is not told"
     peer -n 20 echo:20000 fin end
 }
@@ -268,9 +268,8 @@ three_exits()
     SERVER_WRAP=(bash -c 'exec "$@" 2>&9' -)
     server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:1-19
     peer -t $((10 * SLOWER)) echo:1000 fin end ||
-        fail_because 06 "served, after 19 accepts with EMFILE" \
-            "the peer's complaint above" \
-            "it waits in write until somebody reads its complaints"
+        fail_because log "served, after 19 accepts with EMFILE" \
+            "$(complaint)" "it waits in write until somebody reads its complaints"
     assert_injected accept
 }
 
@@ -287,7 +286,7 @@ three_exits()
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ ! -e "$LISTEN_HOST" ] ||
-        fail_because 06 "the socket's file is gone after the end" "it is there" \
+        fail_because socket-file "the socket's file is gone after the end" "it is there" \
             "no unlink"
 }
 
@@ -320,7 +319,7 @@ child_of_server()
     wait_until 5 child_of_server
     kill -TERM "$CHILD"
     wait_until 10 not alive "$CHILD" ||
-        fail_because 06 "the worker ends" "it goes on" \
+        fail_because workers "the worker ends" "it goes on" \
             "the signal went to a handler of the parent's loop"
 }
 
@@ -352,7 +351,7 @@ child_of_server()
     stop "$worker"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" 4 ||
-        fail_because 06 "an end within two seconds or so" "none within 4 s" \
+        fail_because workers "an end within two seconds or so" "none within 4 s" \
             "the parent waits for a worker that never ends"
     [ "$STATUS" -eq 1 ]
     [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ]
@@ -382,7 +381,7 @@ child_of_server()
     peer -n 5 echo:20000 fin end
     assert_injected wait
     [ "$(grep -c '^loop: ' "$SERVER_ERR")" -eq 1 ] ||
-        fail_because 06 "a line: loop: and why" "$(cat "$SERVER_ERR")" \
+        fail_because log "a line: loop: and why" "$(cat "$SERVER_ERR")" \
             "the failed wait is not logged"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
@@ -419,7 +418,7 @@ server_of_node()
 assert_client_exits()
 {
     STDIN=$TESTS_DIR/run start client "${CLIENT_CMD[@]}" localhost "$PORT"
-    wait_for_exit "$LAST_PID" 5 || fail_because 06 "the client ends" "it hangs" \
+    wait_for_exit "$LAST_PID" 5 || fail_because client "the client ends" "it hangs" \
         "it waits for a FIN that never comes"
     [ "$STATUS" -eq "$1" ]
     grep "$2" "$BATS_TEST_TMPDIR/client.err"

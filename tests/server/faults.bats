@@ -159,8 +159,8 @@ teardown() { stage_teardown; }
         under_strace -e trace=accept,accept4 \
             -e inject="accept,accept4:error=$error:when=1"
         peer -t 5 echo:1000 fin end && alive "$SERVER_PID" ||
-            fail_because 01 "served, after an accept with $error" \
-                "the peer's complaint above" "accept's errors end the server"
+            fail_because accept "served, after an accept with $error" \
+                "$(complaint)" "accept's errors end the server"
         assert_few_lines_logged 1
         server_kill
     done
@@ -171,8 +171,8 @@ teardown() { stage_teardown; }
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=ECONNABORTED:when=1..100
     peer -t $((5 * SLOWER)) echo:1000 fin end ||
-        fail_because 01 "served at once, after 100 ECONNABORTED" \
-            "the peer's complaint above" "it waits after each of them"
+        fail_because accept "served at once, after 100 ECONNABORTED" \
+            "$(complaint)" "it waits after each of them"
     assert_server_healthy
 }
 
@@ -182,8 +182,8 @@ teardown() { stage_teardown; }
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE:when=1..5
     peer -t 10 echo:1000 fin end && alive "$SERVER_PID" ||
-        fail_because 01 "served, after five accepts with EMFILE" \
-            "the peer's complaint above" "EMFILE ends the server"
+        fail_because accept "served, after five accepts with EMFILE" \
+            "$(complaint)" "EMFILE ends the server"
     assert_few_lines_logged $((SECONDS - began + 1))
 }
 
@@ -213,7 +213,7 @@ accepts_fail()
     sleep 1 # the time that is measured
     n=$(($(failed_accepts) - before))
     [ "$n" -le 100 ] ||
-        fail_because 01 "at most 100 calls of accept in a second, as they fail" \
+        fail_because accept "at most 100 calls of accept in a second, as they fail" \
             "$n" "no pause after EMFILE: a spin, as the client still waits"
     # Without strace accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
@@ -227,8 +227,8 @@ accepts_fail()
         -e inject=accept,accept4:error=EINTR:when=1+2 \
         -e "inject=$waits:error=EINTR:when=1+3"
     peer -n 5 -t 10 echo:20000 fin end && alive "$SERVER_PID" ||
-        fail_because stage "5 clients served, with EINTR every few calls" \
-            "the peer's complaint above" "EINTR taken for an error"
+        fail_because eintr "5 clients served, with EINTR every few calls" \
+            "$(complaint)" "EINTR taken for an error"
     assert_nothing_logged
 }
 
@@ -236,8 +236,8 @@ accepts_fail()
     # The first write is the line on stdout.
     under_strace -e trace=write -e inject=write:error=EINTR:when=2+3
     peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
-        fail_because stage "5 clients served, with EINTR every few writes" \
-            "the peer's complaint above" "EINTR taken for an error"
+        fail_because eintr "5 clients served, with EINTR every few writes" \
+            "$(complaint)" "EINTR taken for an error"
 }
 
 # read_before SMALL: prints how many bytes the server has read from all other
@@ -291,7 +291,7 @@ read_before()
     # A turn for each of them, after the single byte that they sent first.
     bytes=$(read_before 2)
     [ "$bytes" -gt 2 ] && [ "$bytes" -le $((2 * turn + 2)) ] ||
-        fail_because stage "a read from each of the others, then the third's turn" \
+        fail_because starve "a read from each of the others, then the third's turn" \
             "$bytes bytes read from the others" \
             "a connection is served until it has nothing more"
 }

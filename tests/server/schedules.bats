@@ -104,7 +104,7 @@ open_conn()
         exec 8>&-
     fi
     open_conn 9
-    say_on 9 || fail_because stage "an answer after ten passing errors of accept" \
+    say_on 9 || fail_because accept "an answer after ten passing errors of accept" \
         "none" "an error of accept was taken for the end"
     if ! stage_allows one_at_a_time; then
         say_on 8
@@ -114,7 +114,7 @@ open_conn()
     [ "$(faults accept)" -eq 10 ]
     # The pauses after ten of them last a second.
     [ "$(most_often_said)" -le 3 ] ||
-        fail_because stage "at most a line a second for each cause" \
+        fail_because log "at most a line a second for each cause" \
             "$(most_often_said) times the same" "each failure is logged"
 }
 
@@ -129,7 +129,7 @@ most_often_said()
 assert_logged()
 {
     grep -q "$1" "$SERVER_ERR" ||
-        fail_because stage "a line on stderr with: $1" "$(cat "$SERVER_ERR")" \
+        fail_because log "a line on stderr with: $1" "$(cat "$SERVER_ERR")" \
             "an error is logged for all others of that second, or not at all"
 }
 
@@ -154,7 +154,7 @@ served_after_waits()
 {
     open_conn 8
     while [ "$(faults wait)" -lt "$1" ]; do
-        say_on 8 || fail_because stage "an answer after failed waits" \
+        say_on 8 || fail_because spin "an answer after failed waits" \
             "none: $(cat "$SERVER_ERR")" \
             "a failed wait was taken for the end, or for a ready socket" ||
             return
@@ -199,7 +199,7 @@ served_after_waits()
     assert_peer_succeeds busy
     # A pause of 100 ms makes some ten tries a second.
     [ "$(faults accept)" -le 500 ] ||
-        fail_because stage "at most 500 calls of accept during 5,000 messages" \
+        fail_because accept "at most 500 calls of accept during 5,000 messages" \
             "$(faults accept)" "any wake-up ends the pause after EMFILE"
     exec 9>&-
 }
@@ -215,7 +215,7 @@ accept_has_failed()
     # A pause of 100 ms ends between two looks.
     server_start "${SHIM[@]}" SHIM_CLOCK_DELAY=60 SHIM_FAIL=accept:EMFILE:1
     open_conn 9
-    say_on 9 || fail_because stage "an answer after a pause of accept" "none" \
+    say_on 9 || fail_because accept "an answer after a pause of accept" "none" \
         "what is left of the pause was negative: it waits without end"
     assert_injected delay accept
     exec 9>&-
@@ -236,7 +236,7 @@ assert_start_fails_with()
     STATUS='no end'
     wait_for_exit "$LAST_PID" || true
     [ "$STATUS" = 1 ] && [ "$(cat "$SERVER_ERR")" = "$line" ] ||
-        fail_because 01 "exit status 1 and, on stderr: $line" \
+        fail_because addresses "exit status 1 and, on stderr: $line" \
             "status $STATUS: $(cat "$SERVER_ERR")" \
             "another call is named, errno is lost, or the next address is tried"
 }
@@ -267,7 +267,7 @@ assert_start_fails_with()
     # The stolen one ends without a byte.
     ends_on 9 5
     [ "$(faults steal)" -ge 1 ]
-    say_on 8 || fail_because 03 "the first connection is still answered" "nothing" \
+    say_on 8 || fail_because listener "the first connection is still answered" "nothing" \
         "the listening socket is blocking: accept waits for the next one"
     exec 8>&- 9>&-
 }
@@ -309,7 +309,7 @@ assert_start_fails_with()
     ends_on 9 5
     exec 9>&-
     open_conn 9
-    say_on 9 || fail_because 02 "the connection after a failed fork is served" \
+    say_on 9 || fail_because fork "the connection after a failed fork is served" \
         "no answer" "a failed fork was taken for the end, or for a child"
     say_on 8
     exec 8>&- 9>&-
@@ -356,7 +356,7 @@ assert_start_fails_with()
     say_on 8
     # The jump is over when this returns, and nothing was closed by it.
     silent_on 8 1.5
-    say_on 8 || fail_because 06 "the connection lives 3 s after its last byte" \
+    say_on 8 || fail_because timers "the connection lives 3 s after its last byte" \
         "it was closed when the wall clock moved" \
         "the timers are on CLOCK_REALTIME"
     exec 8>&-
@@ -364,7 +364,7 @@ assert_start_fails_with()
     open_conn 8
     say_on 8
     ends_on 8 8 ||
-        fail_because 06 "the idle connection is closed after a second" \
+        fail_because timers "the idle connection is closed after a second" \
             "not within eight" "the timers are on CLOCK_REALTIME"
     exec 8>&-
 }
@@ -387,7 +387,7 @@ assert_start_fails_with()
             done
         ) 2>/dev/null || true
         wait_for_exit "$SERVER_PID" 5 ||
-            fail_because 06 "the server ends" "it still waits" \
+            fail_because signals "the server ends" "it still waits" \
                 "the signal came between the check and the wait"
         [ "$STATUS" -eq 0 ]
     done
