@@ -61,7 +61,9 @@ pair()
     twin "$2" hello-client
     start client "${TWIN[@]}" localhost "$PORT"
     wait_for_exit "$LAST_PID"
-    [ "$STATUS" -eq 0 ]
+    [ "$STATUS" -eq 0 ] ||
+        fail_because twins "exit status 0" "$STATUS: $(cat \
+            "$BATS_TEST_TMPDIR/client.err")" "the twins differ"
     prints "$BATS_TEST_TMPDIR/client.out" "Connected to server" \
         "Received from server: Hello, server!" "Disconnected from server"
     prints "$BATS_TEST_TMPDIR/client.err"

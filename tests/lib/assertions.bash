@@ -38,6 +38,7 @@ fail_because()
         topic=$DEATH_TOPIC
         cause=$DEATH
     fi
+    : >"$BATS_TEST_TMPDIR/explained"
     echo "expected: $2"
     echo "came:     $3"
     echo "likely:   $cause"
@@ -47,6 +48,31 @@ fail_because()
         tail -n 5 "$SERVER_ERR"
     fi
     return 1
+}
+
+# assert_server_ends STATUS [CAUSE [SECONDS]]: the server, which was told to end,
+# does so within this time (default 10 s), with that exit status.
+assert_server_ends()
+{
+    local cause=${2:-"a graceful shutdown is no error, and closes all"}
+
+    if ! wait_for_exit "$SERVER_PID" "${3:-10}" >/dev/null; then
+        fail_because shutdown "the server ends, with status $1" \
+            "it still runs after ${3:-10} s" \
+            "something is still watched, or a timer still runs: $cause"
+        return 1
+    fi
+    [ "$STATUS" -eq "$1" ] ||
+        fail_because shutdown "the server ends with status $1" \
+            "status $STATUS; $(tail -n 3 "$SERVER_ERR")" "$cause"
+}
+
+# assert_echoes [OPTIONS] STEP…: that peer gets all back.
+assert_echoes()
+{
+    peer "$@" ||
+        exchange_failed echo "all of it comes back: peer $*" \
+            "a connection is lost, or waits for another"
 }
 
 # assert_idle WHEN [PID [TIMES]]: for 0.3 s the server (or that process) sleeps,

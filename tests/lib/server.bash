@@ -85,7 +85,10 @@ server_warm_up()
         exchange_failed echo "1,000 bytes come back, then FIN" \
             "it doesn't echo, or doesn't close at EOF: the rest needs both"
     if [ -r /proc/self/status ]; then
-        wait_until 10 no_children_left
+        wait_until 10 no_children_left ||
+            fail_because zombies "no child, once its connection has ended" \
+                "$(count_children "$SERVER_PID"), $(zombies_of \
+                    "$SERVER_PID") of them zombies" "$(zombie_cause 1)"
         BASE_FDS=$(fds_of "$SERVER_PID")
         BASE_CHILDREN=$(count_children "$SERVER_PID")
     fi

@@ -83,6 +83,7 @@ stage_teardown()
 {
     local pid
 
+    explain
     for pid in ${STARTED[@]+"${STARTED[@]}"}; do
         kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null

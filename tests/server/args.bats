@@ -88,7 +88,9 @@ assert_refused()
     getconf GNU_LIBC_VERSION >/dev/null 2>&1 ||
         skip "* is a word of glibc's getaddrinfo"
     LISTEN_HOST='*' server_start
-    [ "$(cat "$SERVER_OUT")" = "Server is listening on *:$PORT" ]
+    [ "$(cat "$SERVER_OUT")" = "Server is listening on *:$PORT" ] ||
+        fail_because announce "Server is listening on *:$PORT" \
+            "$(cat "$SERVER_OUT")" "HOST is announced as it was given"
     "$TOOLS/peer" 127.0.0.1 "$PORT" echo:1000 fin end
     "$TOOLS/peer" 127.0.0.2 "$PORT" echo:1000 fin end ||
         fail_because addresses "an echo on 127.0.0.2 as well" "none" \
@@ -97,8 +99,10 @@ assert_refused()
 
 @test "listens on the address that it is given" {
     LISTEN_HOST=127.0.0.1 server_start
-    [ "$(cat "$SERVER_OUT")" = "Server is listening on 127.0.0.1:$PORT" ]
-    "$TOOLS/peer" 127.0.0.1 "$PORT" echo:1000 fin end
+    [ "$(cat "$SERVER_OUT")" = "Server is listening on 127.0.0.1:$PORT" ] ||
+        fail_because announce "Server is listening on 127.0.0.1:$PORT" \
+            "$(cat "$SERVER_OUT")" "HOST is announced as it was given"
+    LISTEN_HOST=127.0.0.1 assert_echoes echo:1000 fin end
 }
 
 @test "without arguments it is localhost 8000" {
@@ -148,5 +152,5 @@ assert_refused()
         fail_because signals "status $status" "status $STATUS" \
             "128 + 15 is the default action's, 0 an end in order"
     LISTEN_PORT=$PORT server_start
-    peer echo:1000 fin end
+    assert_echoes echo:1000 fin end
 }

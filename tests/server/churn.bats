@@ -57,7 +57,7 @@ cycles()
     server_warm_up
     peer_start idle -n 10000 -t 120 wait echo:100 fin end
     peer_wait idle '10000 waiting*' 60
-    peer -n 20 echo:256K fin end
+    assert_echoes -n 20 echo:256K fin end
     assert_pings_beside "10,000 idle ones"
     assert_idle "with nothing to do"
     # They are all still there.
@@ -105,14 +105,16 @@ cycles()
     for _ in 1 2 3; do
         worker=$(children_of "$SERVER_PID" | head -n 1)
         kill -KILL "$worker"
-        wait_until 10 replaced "$worker"
+        wait_until 10 replaced "$worker" ||
+            fail_because workers "a new worker for the one killed" \
+                "$(children_of "$SERVER_PID" | wc -l) workers" \
+                "SIGCHLD isn't handled, or nothing is started for it"
     done
     "$TOOLS/peer" localhost "$PORT" -n 20 echo:64K fin end
     kill "$LAST_PID" || true
     wait_until 5 no_zombie
     kill -TERM "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0 "its workers are told, and it waits for them"
 }
 
 two_workers()

@@ -20,8 +20,8 @@ teardown() { stage_teardown; }
     server_warm_up
     bystander
     # With nothing owed it is read that meets the reset; else it may be write.
-    peer -n 20 echo:5000 reset
-    peer -n 20 echo:5000 send:200K reset
+    assert_echoes -n 20 echo:5000 reset
+    assert_echoes -n 20 echo:5000 send:200K reset
     assert_server_healthy
 }
 
@@ -74,13 +74,13 @@ teardown() { stage_teardown; }
     for i in "${stalled[@]}"; do
         peer_wait "$i" '1 waiting*' 30
     done
-    peer -n 5 ping:50
+    assert_echoes -n 5 ping:50
     peer_continue "${stalled[@]}"
     for i in "${stalled[@]}"; do
         peer_wait "$i" '1 waiting*'
     done
     assert_idle "beside stalled readers that have sent FIN"
-    peer -n 5 ping:50
+    assert_echoes -n 5 ping:50
     peer_continue "${stalled[@]}"
     for i in "${stalled[@]}"; do
         assert_peer_succeeds "$i"

@@ -92,7 +92,9 @@ took()
             "another design than this stage's"
     peer_continue peers
     assert_peer_succeeds peers
-    wait_until 5 childless
+    wait_until 5 childless ||
+        fail_because zombies "no child, once its connection has ended" \
+            "$(count_children "$SERVER_PID")" "$(zombie_cause 1)"
 }
 
 childless()
@@ -144,7 +146,9 @@ childless()
     peer_start peers -n 1030 -l echo:1 wait close
     peer_wait peers '* 0 busy*'
     # FIN or RST must come, before the deadline.
-    peer -t 5 send:100 drain
+    peer -t 5 send:100 drain ||
+        fail_because fd_setsize "the connection ends" "$(complaint)" \
+            "one that FD_SETSIZE has no room for is kept, and never served"
     peer_continue peers
     assert_peer_succeeds peers
 }
@@ -223,7 +227,7 @@ limit_descriptors()
     done
     assert_idle "beside a peer that does not read"
     if ! stage_allows one_at_a_time; then
-        peer -t 5 echo:65536 fin end
+        assert_echoes -t 5 echo:65536 fin end
     fi
     peer_continue stalled
     assert_peer_succeeds stalled
@@ -255,7 +259,7 @@ limit_descriptors()
         fi
         assert_peer_succeeds "$round"
         # A connection in the middle that ends badly must be freed as well.
-        peer -n 50 echo:1000 send:1000 reset
+        assert_echoes -n 50 echo:1000 send:1000 reset
         assert_server_healthy
         after=$(rss_of "$SERVER_PID")
     done
@@ -290,7 +294,7 @@ limit_descriptors()
         eval "exec $i</dev/null"; done; exec "$@"' -)
     if ! stage_allows fd_setsize; then
         server_start
-        peer echo:1000 fin end
+        assert_echoes echo:1000 fin end
         return
     fi
     server_launch

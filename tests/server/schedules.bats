@@ -33,6 +33,13 @@ say_on()
     read -r -t 5 line <&"$1" && [ "$line" = "Hello, server!" ]
 }
 
+# assert_answered FD: a line on it comes back.
+assert_answered()
+{
+    say_on "$1" || fail_because interest "a line comes back within 5 s" \
+        "none" "one connection waits for another, or for an event that's gone"
+}
+
 # ends_on FD SECONDS: the server ends that connection within this time, and
 # sends nothing before.
 ends_on()
@@ -78,7 +85,7 @@ open_conn()
     assert_memory_steady assert_seeds_pass server schedule -f "$SEEDS" -n "$more"
     assert_server_healthy
     assert_idle "with nothing to do"
-    [ ! -s "$SERVER_ERR" ]
+    assert_nothing_logged
 }
 
 @test "a burst of calls that are nearly all short or interrupted" {
@@ -99,7 +106,7 @@ open_conn()
     done
     server_start "${SHIM[@]}" "SHIM_FAIL=${rules#,}"
     open_conn 8
-    say_on 8
+    assert_answered 8
     if stage_allows one_at_a_time; then
         exec 8>&-
     fi
@@ -107,11 +114,13 @@ open_conn()
     say_on 9 || fail_because accept "an answer after ten passing errors of accept" \
         "none" "an error of accept was taken for the end"
     if ! stage_allows one_at_a_time; then
-        say_on 8
+        assert_answered 8
         exec 8>&-
     fi
     exec 9>&-
-    [ "$(faults accept)" -eq 10 ]
+    [ "$(faults accept)" -eq 10 ] ||
+        fail_because accept "ten calls of accept that fail, then one that \
+doesn't" "$(faults accept)" "after an error accept isn't called again"
     # The pauses after ten of them last a second.
     [ "$(most_often_said)" -le 3 ] ||
         fail_because log "at most a line a second for each cause" \
@@ -143,8 +152,8 @@ assert_logged()
     fi
     server_start "${SHIM[@]}" "SHIM_FAIL=$rules"
     # One may be turned away; the other is served.
-    peer -l -n 2 echo:100 fin end
-    [ "$(faults all)" -eq 2 ]
+    assert_echoes -l -n 2 echo:100 fin end
+    assert_injected all
     assert_logged '^accept: Too many open files'
     assert_logged "$other"
 }
@@ -262,11 +271,13 @@ assert_start_fails_with()
     need_readiness
     server_start "${SHIM[@]}" SHIM_FAIL=accept:STEAL:2+
     open_conn 8
-    say_on 8
+    assert_answered 8
     open_conn 9
     # The stolen one ends without a byte.
-    ends_on 9 5
-    [ "$(faults steal)" -ge 1 ]
+    ends_on 9 5 ||
+        fail_because listener "the connection ends without a byte" "it \
+doesn't, within 5 s" "the listening socket is blocking: accept waits for the next one"
+    assert_injected steal
     say_on 8 || fail_because listener "the first connection is still answered" "nothing" \
         "the listening socket is blocking: accept waits for the next one"
     exec 8>&- 9>&-
@@ -282,13 +293,13 @@ assert_start_fails_with()
     need_readiness
     server_start "${SHIM[@]}" SHIM_SPURIOUS=80
     open_conn 8
-    say_on 8
+    assert_answered 8
     assert_seeds_pass server schedule -n 20
     # A program may wait with calls that the shim does not know.
     if [ -z "${SERVER:-}" ]; then
         assert_injected spurious
     fi
-    say_on 8
+    assert_answered 8
     exec 8>&-
 }
 
@@ -296,7 +307,7 @@ assert_start_fails_with()
     need_readiness
     server_start "${SHIM[@]}" SHIM_FAIL=wait:EINTR:1-50
     assert_seeds_pass server schedule -n 5
-    [ ! -s "$SERVER_ERR" ]
+    assert_nothing_logged
 }
 
 @test "fork fails for one connection, and the next is served" {
@@ -304,23 +315,27 @@ assert_start_fails_with()
     stage_allows process_each || not_for "it does not fork"
     server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:2
     open_conn 8
-    say_on 8
+    assert_answered 8
     open_conn 9
-    ends_on 9 5
+    ends_on 9 5 ||
+        fail_because fork "the connection whose fork has failed is closed" \
+            "it is left open" "conn_fd is closed only after a fork that went well"
     exec 9>&-
     open_conn 9
     say_on 9 || fail_because fork "the connection after a failed fork is served" \
         "no answer" "a failed fork was taken for the end, or for a child"
-    say_on 8
+    assert_answered 8
     exec 8>&- 9>&-
-    [ "$(wc -l <"$SERVER_ERR")" -eq 1 ]
+    [ "$(wc -l <"$SERVER_ERR")" -eq 1 ] ||
+        fail_because fork "a line on stderr: fork and why" \
+            "$(cat "$SERVER_ERR")" "fork's error is not told"
 }
 
 @test "the first address does not work, and the next is tried" {
     need_ours
     server_start "${SHIM[@]}" SHIM_ADDRESS=1 SHIM_FAIL=socket:EAFNOSUPPORT:1
     assert_seeds_pass server schedule -n 1
-    [ "$(faults socket)" -eq 1 ]
+    assert_injected socket
     rm "$FAULTS"
     server_start "${SHIM[@]}" SHIM_ADDRESS=1 SHIM_FAIL=bind:EADDRNOTAVAIL:1
     assert_seeds_pass server schedule -n 1
@@ -353,7 +368,7 @@ assert_start_fails_with()
     need_ours
     server_start "${SHIM[@]}" SHIM_CLOCK=3600:300 -t 3
     open_conn 8
-    say_on 8
+    assert_answered 8
     # The jump is over when this returns, and nothing was closed by it.
     silent_on 8 1.5
     say_on 8 || fail_because timers "the connection lives 3 s after its last byte" \
@@ -362,7 +377,7 @@ assert_start_fails_with()
     exec 8>&-
     server_start "${SHIM[@]}" SHIM_CLOCK=-3600:300 -t 1
     open_conn 8
-    say_on 8
+    assert_answered 8
     ends_on 8 8 ||
         fail_because timers "the idle connection is closed after a second" \
             "not within eight" "the timers are on CLOCK_REALTIME"
@@ -389,6 +404,8 @@ assert_start_fails_with()
         wait_for_exit "$SERVER_PID" 5 ||
             fail_because signals "the server ends" "it still waits" \
                 "the signal came between the check and the wait"
-        [ "$STATUS" -eq 0 ]
+        [ "$STATUS" -eq 0 ] ||
+            fail_because shutdown "exit status 0" "$STATUS" "a graceful \
+shutdown isn't an error"
     done
 }

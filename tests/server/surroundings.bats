@@ -39,14 +39,14 @@ closed_at_start()
         fail_because descriptors "it listens, started with $1" "it does not" \
             "what it can't print is taken for an error"
     if stage_allows one_at_a_time; then
-        peer echo:1000 fin end
+        assert_echoes echo:1000 fin end
     else
         # A server may turn this one away, but says nothing to it.
         name=first$SERVER_COUNT
         peer_start "$name" -l echo:1 wait echo:1000 fin end
         pid=$(peer_pid "$name")
         wait_until 10 rests_or_ended "$pid" "$name"
-        peer echo:1000 fin end
+        assert_echoes echo:1000 fin end
         ! alive "$pid" || peer_continue "$name"
         wait_until 10 not alive "$pid"
         [ ! -s "$BATS_TEST_TMPDIR/$name.err" ] ||
@@ -76,7 +76,7 @@ closed_at_start()
 
     SERVER_WRAP=("$TOOLS/inherit" -b)
     server_start
-    peer -n 20 echo:100 fin end
+    assert_echoes -n 20 echo:100 fin end
     wait_until 5 childless ||
         fail_because signals "no child, 20 connections later" \
             "$(zombies_of "$SERVER_PID") zombies" "SIGCHLD stays blocked"
