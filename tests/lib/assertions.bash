@@ -207,6 +207,11 @@ assert_server_healthy()
         return 0
     fi
     if ! wait_until 10 at_baseline; then
+        if [ "$(server_is_in)" = busy ]; then
+            fail_because spin "it sleeps when nothing is to be done" \
+                "it uses a CPU" "$(spin_cause "$SERVER_PID" 'after RST')"
+            return 1
+        fi
         fail_because close \
             "$BASE_FDS descriptors and $BASE_CHILDREN children, as before" \
             "$(fds_of "$SERVER_PID") descriptors, $(count_children \

@@ -57,7 +57,7 @@ its hang-up is reported again and again"
 nothing to write"
     elif [[ $2 == *limit* || $2 == *EMFILE* ]]; then
         echo "a spin: no pause after accept fails, though the listening \
-socket stays ready"
+socket stays ready; or it always asks for room to write ($writable)"
     elif [[ $2 == *FIN* || $2 == *RST* ]]; then
         echo "a spin: after FIN or RST the connection stays ready. Take it off \
 at EOF, and close it at $bits"
@@ -270,7 +270,12 @@ diagnose_close()
     if [ "$RECEIVED" -eq 0 ]; then
         TOPIC='echo'
         CAUSE="it closes the connection before it has answered anything: \
-what read returned is taken for the end, or accept's socket isn't kept"
+what read returned is misunderstood, or nothing is read at all"
+        if [[ $SCRIPT == *' -n '* && $LIKE == 0[3-6]* ]]; then
+            TOPIC=grow
+            CAUSE="it turns away some of many connections: the array doesn't \
+grow, or a call's failure isn't expected"
+        fi
     elif [ "$RECEIVED" -le 1 ] || [ "$RECEIVED" -eq "$SENT" ]; then
         TOPIC='echo'
         CAUSE="it closes after the first answer: read and write need a loop, \
@@ -292,6 +297,14 @@ diagnose_silence()
     local where
 
     alive "$SERVER_PID" || return 0 # fail_because says why
+    if [[ $LIKE == 03* && $SCRIPT == *' -n 1100 '* ]]; then
+        TOPIC=fd_setsize
+        CAUSE="it takes descriptors from FD_SETSIZE on: FD_SET writes them \
+behind the end of the set"
+        return
+    fi
+    # What a test knows better.
+    [ "$TOPIC" != one-at-a-time ] || return 0
     where=$(server_is_in)
     if [ "$where" = busy ] && [ "$SENT" -gt 0 ]; then
         TOPIC=spin
@@ -304,6 +317,8 @@ connection is closed"
         fi
     elif [ "$(queued_to_accept)" -gt 0 ]; then
         diagnose_no_accept "$where"
+    elif [[ $SCRIPT == *' -n '* && $LIKE == 0[3-6]* ]]; then
+        diagnose_crowd
     elif [ "$RECEIVED" -eq "$SENT" ]; then
         TOPIC=fin
         CAUSE="all came back, but it doesn't close the connection after the \
@@ -343,6 +358,21 @@ answers_whole_pieces()
     return 1
 }
 
+# Some of many connections are served, and others aren't.
+diagnose_crowd()
+{
+    TOPIC=walk
+    CAUSE="some of many connections are no longer served: "
+    case $LIKE in
+        03*)
+            TOPIC=select
+            CAUSE+="fill both sets before each select, with all that wait"
+            ;;
+        04*) CAUSE+="the arrays have lost them, at a removal or when they grew" ;;
+        *) CAUSE+="their events are lost, or go to another connection" ;;
+    esac
+}
+
 # diagnose_no_accept WHERE: a connection waits for accept.
 diagnose_no_accept()
 {
@@ -356,7 +386,10 @@ listening socket, or was told of too few descriptors"
                     TOPIC=select
                     CAUSE+=" (select's first argument is the highest plus one)"
                     ;;
-                0[56]*) CAUSE+="; edge-triggered: accept until EAGAIN" ;;
+                0[56]*)
+                    [[ $SCRIPT != *' -n '* ]] || TOPIC=edge
+                    CAUSE+="; edge-triggered: accept until EAGAIN"
+                    ;;
             esac
             ;;
         'read or write')
@@ -412,6 +445,7 @@ when its output has drained"
     esac
     # A short write is of any size; whole buffers went out whole.
     if [ "$((RECEIVED % 4096))" -eq 0 ]; then
+        [[ $LIKE != 05* ]] || TOPIC=edge
         CAUSE="it reads a buffer and then no more: edge-triggered events come \
 only once for what is left, or reading isn't asked for again"
     fi
@@ -499,6 +533,22 @@ gone. Ignore that signal, and write returns EPIPE"
             DEATH_TOPIC=memory
             DEATH="the server crashed ($(kill -l $((status - 128)))): memory \
 used after free, or an index beyond the end of an array"
+            case $LIKE:$BATS_TEST_DESCRIPTION in
+                03*FD_SETSIZE*)
+                    DEATH_TOPIC=fd_setsize
+                    DEATH+=". FD_SET beyond FD_SETSIZE writes behind the set"
+                    ;;
+                05*)
+                    DEATH_TOPIC=close
+                    DEATH+=". A connection that isn't closed stays on epoll's \
+list, and its pointer with it"
+                    ;;
+                0[34]*)
+                    DEATH_TOPIC=walk
+                    DEATH+=". When a connection is removed, the last one has \
+to fill its gap"
+                    ;;
+            esac
             ;;
         0)
             DEATH_TOPIC=close
