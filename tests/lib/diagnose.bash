@@ -55,6 +55,10 @@ its hang-up is reported again and again"
     elif [[ $2 == *idle* ]]; then
         echo "a spin: it asks for room to write ($writable) though it has \
 nothing to write"
+    elif [[ $2 == *'not read'* ]]; then
+        echo "a spin: it is told that it can read, but has output to send \
+first. While output waits, ask for room to write and nothing else\
+$([[ $LIKE != 05* ]] || echo " (EPOLL_CTL_MOD)")"
     elif [[ $2 == *limit* || $2 == *EMFILE* ]]; then
         echo "a spin: no pause after accept fails, though the listening \
 socket stays ready; or it always asks for room to write ($writable)"
@@ -118,6 +122,12 @@ taken for the end"
         *EINTR*)
             TOPIC=eintr
             CAUSE="EINTR: an interrupted call is taken for an error"
+            # There is EAGAIN in each schedule, if a peer reads slowly.
+            if [[ $guilty == *SPURIOUS* && $LIKE == 0[3-6]* ]]; then
+                TOPIC=nonblock
+                CAUSE="EAGAIN taken for an error (or EINTR): the connection \
+isn't broken, so try again when it is ready"
+            fi
             ;;
         *EAGAIN* | *SPURIOUS*)
             TOPIC=nonblock
@@ -614,6 +624,15 @@ shutdown(SHUT_WR); close doesn't send FIN while another process has the socket"
         137:*)
             CAUSE="it kills itself: kill with PID 0, which fork returned in \
 the child, is for the whole process group. The child has to _exit first"
+            ;;
+        0:?*)
+            CAUSE="it says why, but its exit status is 0 all the same: main \
+has to return 1 then"
+            ;;
+        1:*'not everything came back')
+            CAUSE="what comes back isn't all read, or isn't counted right"
+            [[ $LIKE != 02* ]] || CAUSE+=": does the child read it, as it \
+doesn't _exit after it has sent all?"
             ;;
         141:*) CAUSE="SIGPIPE ends it before it can say why" ;;
         1:*'not permitted'*)

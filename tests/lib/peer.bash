@@ -45,7 +45,9 @@ peer_continue()
     local name
 
     for name in "$@"; do
-        kill -USR1 "$(peer_pid "$name")"
+        kill -USR1 "$(peer_pid "$name")" 2>/dev/null ||
+            exchange_failed interest "$name goes on, in time" \
+                "it had to wait for too long, or was cut off" "$name"
     done
 }
 
