@@ -18,7 +18,10 @@ need_ours()
 # client_schedule [OPTIONS]: runs the client once for each seed.
 client_schedule()
 {
-    env "${SHIM[@]:1}" "SHIM_COUNT=$FAULTS" "$TOOLS/schedule" client "$@" \
+    # timeout has a process group of its own: a client with kill(0, …) in it
+    # would end all tests.
+    env "${SHIM[@]:1}" "SHIM_COUNT=$FAULTS" timeout $((600 * SLOWER)) \
+        "$TOOLS/schedule" client "$@" \
         -p "$TOOLS/shim.so" "${CLIENT_CMD[@]}"
 }
 
