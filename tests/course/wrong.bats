@@ -4,8 +4,8 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# text_under FILE ANCHOR: prints what stands under the heading that GitHub gives
-# this anchor, up to the next heading. Fails if there is none.
+# text_under FILE ANCHOR: prints what stands under the heading to which GitHub
+# gives this anchor, up to the next heading. Fails if there is none.
 text_under()
 {
     awk -v anchor="$2" '
@@ -55,6 +55,24 @@ topics_used()
             $(LIKE=03-select section "$topic") == *.md#?* ]] ||
             fail "$where: no such topic: $topic"
     done < <(sed 's/:\([a-z_]*\) */ /; s/ *$//' "$BATS_TEST_TMPDIR/used")
+}
+
+# told_of VAR=…: runs a part of the suite; sets TOLD to all that it says.
+told_of()
+{
+    start told env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
+        TMPDIR="$BATS_TEST_TMPDIR" STAGES_DIR="$STAGES_DIR" "$@" \
+        "$TESTS_DIR/run"
+    wait_for_exit "$LAST_PID" 120
+    TOLD=$(cat "$BATS_TEST_TMPDIR/told.out" "$BATS_TEST_TMPDIR/told.err")
+}
+
+@test "a client's failure has the client's name, beside a server" {
+    told_of SERVER="$STAGES_DIR/01-blocking/server" CLIENT=false \
+        LIKE=01-blocking FILTER='a single byte|too many arguments are'
+    [[ $TOLD == *'not ok 1 false: client: a single byte comes back'* ]]
+    [[ $TOLD == *'Start with: false: client: a single byte comes back'* ]]
+    [[ $TOLD == *"ok 1 $STAGES_DIR/01-blocking/server: too many arg"* ]]
 }
 
 @test "wrong programs: the failure to start with names the right idea" {

@@ -63,8 +63,8 @@ $([[ $LIKE != 05* ]] || echo " (EPOLL_CTL_MOD)")"
         echo "a spin: no pause after accept fails, though the listening \
 socket stays ready; or it always asks for room to write ($writable)"
     elif [[ $2 == *FIN* || $2 == *RST* ]]; then
-        echo "a spin: after FIN or RST the connection stays ready. Take it off \
-at EOF, and close it at $bits"
+        echo "a spin: after FIN or RST the connection stays ready. Take it \
+off at EOF, and close it at $bits"
     else
         echo "a spin: it is woken for something that it then does nothing \
 about, such as $bits or $writable"
@@ -76,6 +76,7 @@ log_topic()
 {
     case $(tail -n 1 "$SERVER_ERR") in
         *Interrupted*) echo eintr ;;
+        *'No child processes'*) echo zombies ;;
         *'temporarily unavailable'*) echo nonblock ;;
         accept:*'Bad file descriptor'* | accept:*'Invalid argument'*)
             echo fork
@@ -88,14 +89,18 @@ log_cause()
 {
     case $(log_topic) in
         eintr) echo "EINTR taken for an error: a signal came, so call again" ;;
+        zombies)
+            echo "a signal handler has changed errno: save it, and put it \
+back at the end"
+            ;;
         nonblock) echo "EAGAIN taken for an error: there is nothing to do" ;;
         fork)
             echo "a process accepts without a listening socket: a child that \
 doesn't end (_exit) after its connection"
             ;;
         *)
-            echo "debug output, or a normal event (FIN, EAGAIN, a reset) taken \
-for an error"
+            echo "debug output, or a normal event (FIN, EAGAIN, a reset) \
+taken for an error"
             ;;
     esac
 }
@@ -213,7 +218,7 @@ terminal (fflush); or the server never comes that far"
     ENDED+=" $SERVER_PID" # which is the failure itself
     fail_because "$topic" \
         "a line on stdout: Server is listening on HOST:PORT" \
-        "$(head -c 200 "$SERVER_OUT")${SERVER_ERR:+ $(head -c 500 "$SERVER_ERR")}" \
+        "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
         "$cause: ${SERVER_CMD[*]}"
 }
 
@@ -378,7 +383,7 @@ diagnose_crowd()
             TOPIC=select
             CAUSE+="fill both sets before each select, with all that wait"
             ;;
-        04*) CAUSE+="the arrays have lost them, at a removal or when they grew" ;;
+        04*) CAUSE+="the array has lost them, at a removal or as it grew" ;;
         *) CAUSE+="their events are lost, or go to another connection" ;;
     esac
 }
@@ -491,8 +496,9 @@ server_is_in()
     esac
 }
 
-# sockets_at FILTER FIELD: prints the sum of a queue (t: to be sent, r: to be
-# read) of the sockets on the server's PORT in these states (see /proc/net/tcp).
+# sockets_at STATES FIELD: prints the sum of a queue (t: to be sent, r: to be
+# read) of the sockets on the server's PORT in these STATES: 01 is established,
+# 08 has had FIN, 0A listens.
 sockets_at()
 {
     awk -v port="$(printf ':%04X' "$PORT")" -v states="$1" -v field="$2" '
@@ -562,8 +568,8 @@ to fill its gap"
             ;;
         0)
             DEATH_TOPIC=close
-            DEATH="the server exited, with status 0: the end of one connection \
-is taken for the end of the server"
+            DEATH="the server exited, with status 0: the end of one \
+connection is taken for the end of the server"
             ;;
         *)
             case $last in
@@ -597,8 +603,8 @@ client_topic()
     esac
 }
 
-# diagnose_client CAUSE: sets CAUSE to why the client hasn't ended, or has ended
-# with STATUS, as far as it can be seen; else to this one.
+# diagnose_client CAUSE: sets CAUSE to why the client hasn't ended, or has
+# ended with STATUS, as far as it can be seen; else to this one.
 diagnose_client()
 {
     local last size=-1 came

@@ -38,7 +38,7 @@ field()
     else
         peer -t 5 echo:1000 fin end ||
             exchange_failed one-at-a-time "the second client's bytes" \
-                "the server waits for the first client, and serves one at a time"
+                "it waits for the first client: it serves one at a time"
         peer_continue first
         assert_peer_succeeds first
     fi
@@ -127,7 +127,8 @@ childless()
         assert_few_lines_logged $((SECONDS - began + 1))
     else
         [ "$served" -eq "$n" ] ||
-            fail_because grow "$n served" "$state" "a limit that is not needed: the array doesn't grow, or the set is full"
+            fail_because grow "$n served" "$state" \
+                "a limit that isn't needed: the array doesn't grow"
         assert_nothing_logged
     fi
     # All those that were let in are still there.

@@ -275,8 +275,9 @@ assert_start_fails_with()
     open_conn 9
     # The stolen one ends without a byte.
     ends_on 9 5 ||
-        fail_because listener "the connection ends without a byte" "it \
-doesn't, within 5 s" "the listening socket is blocking: accept waits for the next one"
+        fail_because listener "the connection ends without a byte" \
+            "it doesn't, within 5 s" \
+            "the listening socket is blocking: accept waits for the next one"
     assert_injected steal
     say_on 8 || fail_because listener "the first connection is still answered" "nothing" \
         "the listening socket is blocking: accept waits for the next one"
@@ -319,7 +320,8 @@ doesn't, within 5 s" "the listening socket is blocking: accept waits for the nex
     open_conn 9
     ends_on 9 5 ||
         fail_because fork "the connection whose fork has failed is closed" \
-            "it is left open" "conn_fd is closed only after a fork that went well"
+            "it is left open" \
+            "conn_fd is closed only after a fork that went well"
     exec 9>&-
     open_conn 9
     say_on 9 || fail_because fork "the connection after a failed fork is served" \
