@@ -78,6 +78,11 @@ sanitize:
 valgrind: all
 	@.ci/valgrind
 
+mutants:
+	@.ci/mutants $(FILE)
+
+.PHONY: mutants
+
 clean:
 	@for dir in $(STAGES) tests/tools; do $(MAKE) -s -C $$dir clean; done
 	@rm -rf .build

@@ -6,15 +6,18 @@ bench_dir=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 root_dir=$(cd "$bench_dir/../.." && pwd)
 stages_dir=${STAGES_DIR:-$root_dir}
 results=${RESULTS:-$root_dir/.build/bench}
-load=$root_dir/tests/tools/load
+tools_dir=$root_dir/tests/tools
+load=$tools_dir/load
 host=127.0.0.1 # not localhost: which address that is differs by machine
 scratch=$(mktemp -d)
 raw=$scratch/raw
 # Bytes of a message. 01 to 05 and Go's example read up to 16 KiB at a time, 06
 # and most peers 64 KiB: one byte more makes a second piece.
 sizes="1 64 1024 16384 16385 65536 65537 262144 1048576"
-server_pid=
 cpu_note="not pinned"
+export LC_ALL=C # a point in every figure, whatever the user's locale
+# shellcheck source-path=SCRIPTDIR source=server.bash
+. "$bench_dir/server.bash"
 trap 'stop_server; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
@@ -23,10 +26,6 @@ die()
     echo "${0##*/}: $*" >&2
     exit 1
 }
-
-# Counting takes a few seconds; a server that stalls on each message, hours.
-bounded=()
-! type -P timeout >/dev/null || bounded=(timeout 60)
 
 have()
 {
@@ -47,7 +46,7 @@ build()
     local stage
 
     [ "$(uname)" = Linux ] || die "the load generator needs Linux (epoll)"
-    make -s -C "$root_dir/tests/tools" load || exit 1
+    make -s -C "$tools_dir" load || exit 1
     stages=()
     for stage in "$stages_dir"/0[1-6]-*/; do
         [ -f "$stage/server.c" ] || continue
@@ -77,37 +76,6 @@ choose_cpus()
     [ "$server_cpu" != "$load_cpu" ] || cpu_note+=" (there is only one)"
 }
 
-# Starts a server that says where it listens; sets server_pid, server_port.
-start_server()
-{
-    local line=
-
-    exec {server_out}< <(exec "${server_on[@]}" "$@" 2>"$scratch/stderr")
-    server_pid=$!
-    while [[ $line != *[0-9] || $line != *listening* ]]; do
-        read -t 20 -r line <&"$server_out" || return 1
-    done
-    server_port=${line##*[!0-9]}
-}
-
-stop_server()
-{
-    [ -n "$server_pid" ] || return 0
-    kill "$server_pid" 2>/dev/null
-    wait "$server_pid" 2>/dev/null
-    exec {server_out}<&-
-    server_pid=
-}
-
-# For a server under strace, which ends after it and then writes its counts.
-stop_traced()
-{
-    kill "$(cat "/proc/$server_pid/task/$server_pid/children")"
-    wait "$server_pid" 2>/dev/null
-    exec {server_out}<&-
-    server_pid=
-}
-
 # Runs the load on the server; prints its line of key=value.
 run_load()
 {
@@ -115,33 +83,58 @@ run_load()
         2>"$scratch/load.err"
 }
 
-# One measurement of the sweep over sizes: sweep $1, name $2, messages of $3
-# bytes on one connection, for $4 seconds, the server's command after it. A
-# server that stalls answers 20 messages a second, so it takes no longer.
-measure_size()
+# measure POINT OPTIONS COMMAND…: one measurement, with the load's OPTIONS, of
+# the server that COMMAND starts, to $raw: POINT is SWEEP NAME ACTIVE IDLE.
+measure()
 {
-    local sweep=$1 name=$2 bytes=$3 each=$4 line tries failed
-    shift 4
+    local point=$1 options=$2 line
+    shift 2
 
-    for tries in 1 2 3; do
-        start_server "$@" || die "$name did not start: $(cat "$scratch/stderr")"
-        line=$(run_load -t "$each" -s "$bytes")
-        failed=$?
-        stop_server
-        if [ "$failed" = 0 ]; then
-            echo "$sweep $name 1 $bytes status=ok $line" >>"$raw.sizes"
+    progress "round $round of $rounds: $point"
+    for _ in 1 2 3; do
+        start_server "$@" ||
+            die "$point: it did not start: $(cat "$scratch/stderr")"
+        # shellcheck disable=SC2086 # several options
+        if line=$(run_load -t "$each" $options); then
+            stop_server
+            echo "$point status=ok $line" >>"$raw"
             return 0
         fi
+        stop_server
         # The bare loop and libev drop what a full send buffer refuses.
         progress ""
-        echo "$name, $bytes bytes: $(cat "$scratch/load.err")" >&2
+        echo "$point: $(cat "$scratch/load.err")" >&2
     done
-    die "$name fails with $bytes bytes"
+    die "$point fails"
 }
 
-# The results file of a sweep over sizes: $1 names it, $2 is of a measurement.
-# Other parts may have been measured on another machine: one line says when and
-# where this one was.
+# measure_size SWEEP NAME BYTES COMMAND…: messages of so many bytes, on one
+# connection. In such a sweep BYTES stand where others have IDLE.
+measure_size()
+{
+    raw=$raw.sizes measure "$1 $2 1 $3" "-s $3" "${@:4}"
+}
+
+# repeat COMMAND…: runs it for each of $rounds rounds, but begins none that
+# $budget seconds do not suffice for.
+repeat()
+{
+    local began=$SECONDS round_began
+
+    for ((round = 1; round <= rounds; round++)); do
+        round_began=$SECONDS
+        "$@"
+        if ((2 * SECONDS - round_began - began > budget && round < rounds)); then
+            progress
+            echo "the time is up after round $round of $rounds" >&2
+            break
+        fi
+    done
+    progress
+}
+
+# The results file of a sweep over sizes, which $1 names. Other parts may have
+# been measured on another machine: one line says when and where this one was.
 size_results()
 {
     local machine
@@ -149,7 +142,7 @@ size_results()
     machine=$(describe_machine)
     echo "$machine"
     echo "# $1: $(sed -n 's/^# \(date\|cpu\|kernel\): //p' <<<"$machine" |
-        paste -sd ';' | sed 's/;/; /g'); $2 s a measurement, median of the" \
+        paste -sd ';' | sed 's/;/; /g'); $each s a measurement, median of the" \
         "rounds"
     summarise "$raw.sizes" bytes "cpu_us rate"
 }
@@ -172,51 +165,52 @@ describe_machine()
 END
 }
 
-
-# System calls per message of the server $3…, by name, with $1 connections, as
-# strace counts them: $2 and 2 × $2 messages on each connection, and then the
-# difference, so that start and end cancel out; a hundredth is noise, but for
-# the waits, which many messages share.
-count_calls()
+# twice ACTIVE N COMMAND…: runs the server with N messages on each of so many
+# connections, and then with 2 × N. A word of COMMAND that ends in log.@ becomes
+# log.1 and log.2.
+twice()
 {
-    local active=$1 n=$2 times failed
+    local active=$1 n=$2 times failed pid
     shift 2
 
     for times in 1 2; do
-        start_server strace -c -f -o "$scratch/calls.$times" "$@" || return 1
-        "${bounded[@]}" "$load" -m -a "$active" -n $((n * times)) \
+        start_server "${@/%log.@/log.$times}" || return 1
+        # A few seconds; of a server that stalls on each message, hours.
+        timeout 60 "$load" -m -a "$active" -n $((n * times)) \
             "$host" "$server_port" >"$scratch/load.out" 2>&1
         failed=$?
-        stop_traced
+        # strace ends after the server, and then writes its counts.
+        pid=$server_pid
+        [ "$1" != strace ] || pid=$(cat "/proc/$pid/task/$pid/children")
+        stop_server "$pid"
         [ "$failed" = 0 ] || return 1
     done
-    awk -v n=$((n * active)) '
+}
+
+# count_calls ACTIVE N COMMAND…: prints the system calls per message, by name,
+# as strace counts them: the difference between N and 2 × N messages, so that
+# start and end cancel out; a hundredth is noise, but for the waits, which many
+# messages share.
+count_calls()
+{
+    twice "$1" "$2" strace -c -f -o "$scratch/log.@" "${@:3}" || return 1
+    awk -v n=$(($2 * $1)) '
         $1 !~ /^[0-9.]+$/ || $NF == "total" { next }
         NR == FNR { first[$NF] = $4; next }
         {
             share = ($4 - first[$NF]) / n
             if (share > .009 || (share > 0 && $NF ~ /wait|poll|select|enter/))
                 printf "%s=%.3f\n", $NF, share
-        }' "$scratch/calls.1" "$scratch/calls.2" | sort | paste -sd ,
+        }' "$scratch"/log.[12] | sort | paste -sd ,
 }
 
 # The same for user-space instructions, as callgrind counts them: one number.
 count_instructions()
 {
-    local active=$1 n=$2 times totals=() log
-    shift 2
-
-    for times in 1 2; do
-        log=$scratch/callgrind.$times
-        start_server valgrind --tool=callgrind --callgrind-out-file="$log" \
-            "$@" || return 1
-        "${bounded[@]}" "$load" -m -a "$active" -n $((n * times)) \
-            "$host" "$server_port" >"$scratch/load.out" 2>&1 || return 1
-        stop_server
-        totals+=("$(sed -n 's/^totals: //p' "$log")")
-    done
-    awk "BEGIN { printf \"%.1f\", (${totals[1]} - ${totals[0]}) / \
-        ($n * $active) }"
+    twice "$1" "$2" valgrind --tool=callgrind \
+        --callgrind-out-file="$scratch/log.@" "${@:3}" || return 1
+    awk -v n=$(($2 * $1)) '/^totals: / { sum = $2 - sum }
+        END { printf "%.1f", sum / n }' "$scratch"/log.[12]
 }
 
 # Raw measurements in $1, SWEEP NAME ACTIVE IDLE KEY=VALUE …, to one row for

@@ -1,4 +1,4 @@
-# plot.awk -- lines over two logarithmic axes, as SVG
+# plot.awk -- lines over two logarithmic axes, as SVG; needs svg.awk
 #
 # input: NAME TAB X TAB Y TAB LOW TAB HIGH TAB NOTE; rows of one NAME together;
 # NOTE (of its last row) goes behind the name at the line's end. A stage has
@@ -6,19 +6,43 @@
 # variables: title, desc, xlabel, ylabel, css (a file); colors: NAME=NUMBER ...
 # for what is no stage; xticks: VALUE=LABEL ... in place of powers of ten
 
-function log10(v)
+# The highest power of ten that is not above v.
+function power(v,    p)
 {
-    return log(v) / log(10)
+    for (p = 1; p * 10 <= v * 1.000001; p *= 10)
+        ;
+    for (; p > v * 1.000001; p /= 10)
+        ;
+    return p
+}
+
+# Not every awk has log: each squaring of the mantissa yields a binary digit.
+function log10(v,    e, bit)
+{
+    for (e = 0; v >= 10; e++)
+        v /= 10
+    for (; v < 1; e--)
+        v *= 10
+    for (bit = .5; bit > 1e-9; bit /= 2) {
+        v *= v
+        if (v >= 10) {
+            v /= 10
+            e += bit
+        }
+    }
+    return e
 }
 
 function px(v)
 {
-    return left + (right - left) * (log10(v) - x0) / (x1 - x0)
+    return left + (right - left) * (log10(v) - log10(x0)) / \
+        (log10(x1) - log10(x0))
 }
 
 function py(v)
 {
-    return bottom - (bottom - top) * (log10(v) - y0) / (y1 - y0)
+    return bottom - (bottom - top) * (log10(v) - log10(y0)) / \
+        (log10(y1) - log10(y0))
 }
 
 function commas(v,    s, n)
@@ -39,34 +63,22 @@ function color(name)
 
 function x_tick(v, label)
 {
-    printf "<path class=\"grid\" d=\"M%.1f %dV%d\"/>\n", px(v), top, bottom
-    printf "<text class=\"s\" x=\"%.1f\" y=\"%d\" " \
-        "text-anchor=\"middle\">%s</text>\n", px(v), bottom + 20, label
+    path("grid", "M" at(px(v)) " " top "V" bottom)
+    words("s", px(v), bottom + 20, "middle", label)
 }
 
-function floor(v)
+# The highest 1, 2 or 5 times a power of ten that is not above v.
+function nice(v,    p)
 {
-    return int(v) - (v < int(v))
+    p = power(v)
+    v *= 1.000001
+    return 5 * p <= v ? 5 * p : 2 * p <= v ? 2 * p : p
 }
 
-function abs(v)
+# The next one after tick v.
+function next_tick(v)
 {
-    return v < 0 ? -v : v
-}
-
-function next_tick(e,    v)
-{
-    v = 10 ^ (e - floor(e + 1e-9))
-    return e + log10(v > 1.9 && v < 2.1 ? 2.5 : 2)
-}
-
-# The highest 1, 2 or 5 times a power of ten that is not above; logarithms.
-function nice(e,    f)
-{
-    f = floor(e + 1e-9)
-    if (f + log10(5) <= e + 1e-9)
-        return f + log10(5)
-    return f + log10(2) <= e + 1e-9 ? f + log10(2) : f
+    return nice(v) / power(v) > 1.5 && nice(v) / power(v) < 3 ? 2.5 * v : 2 * v
 }
 
 BEGIN {
@@ -89,41 +101,29 @@ BEGIN {
     low[s, i] = $4
     high[s, i] = $5
     note[s] = $6
-    if (NR == 1 || log10($2) < x0)
-        x0 = log10($2)
-    if (NR == 1 || log10($2) > x1)
-        x1 = log10($2)
-    if (NR == 1 || log10($4) < y0)
-        y0 = log10($4)
-    if (NR == 1 || log10($5) > y1)
-        y1 = log10($5)
+    if (NR == 1 || $2 < x0)
+        x0 = $2
+    if (NR == 1 || $2 > x1)
+        x1 = $2
+    if (NR == 1 || $4 < y0)
+        y0 = $4
+    if (NR == 1 || $5 > y1)
+        y1 = $5
 }
 
 END {
     y0 = nice(y0)
-    top_tick = nice(y1)
-    y1 = top_tick < y1 - 1e-9 ? next_tick(top_tick) : top_tick
-    printf "<svg xmlns=\"http://www.w3.org/2000/svg\" " \
-        "viewBox=\"0 0 760 430\" width=\"760\" height=\"430\" " \
-        "role=\"img\" aria-labelledby=\"title desc\">\n"
-    printf "<title id=\"title\">%s</title>\n", title
-    printf "<desc id=\"desc\">%s</desc>\n<style>\n", desc
-    while ((getline line < css) > 0)
-        print line
-    print "</style>"
-    print "<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"759\" " \
-        "height=\"429\" rx=\"10\"/>"
-    printf "<text class=\"h\" x=\"24\" y=\"34\">%s</text>\n", title
-    printf "<text class=\"s\" x=\"24\" y=\"58\">%s</text>\n", ylabel
-    for (tick = nice(y0); tick <= y1 + 1e-9; tick = next_tick(tick)) {
-        e = tick
-        if (y1 - y0 > 2 && abs(e - floor(e + .5)) > 1e-9)
+    if (y1 > nice(y1) * 1.000001)
+        y1 = next_tick(nice(y1))
+    svg_begin(430, title, desc)
+    words("h", 24, 34, "start", title)
+    words("s", 24, 58, "start", ylabel)
+    for (tick = y0; tick <= y1 * 1.000001; tick = next_tick(tick)) {
+        # Powers of ten only, where there are many.
+        if (y1 > 100 * y0 && tick > power(tick) * 1.000001)
             continue
-        printf "<path class=\"grid\" d=\"M%d %.1fH%d\"/>\n", left, \
-            py(10 ^ e), right
-        printf "<text class=\"s\" x=\"%d\" y=\"%.1f\" " \
-            "text-anchor=\"end\">%s</text>\n", left - 8, py(10 ^ e) + 5, \
-            commas(10 ^ e)
+        path("grid", "M" left " " at(py(tick)) "H" right)
+        words("s", left - 8, py(tick) + 5, "end", commas(tick))
     }
     n_ticks = split(xticks, part, " ")
     for (i = 1; i <= n_ticks; i++) {
@@ -131,29 +131,25 @@ END {
         sub(/_/, " ", pair[2])
         x_tick(pair[1], pair[2])
     }
-    for (e = floor(x0); e <= x1 + .01 && n_ticks == 0; e++)
-        if (e >= x0 - .01)
-            x_tick(10 ^ e, commas(10 ^ e))
-    printf "<path class=\"axis\" d=\"M%d %dV%dH%d\"/>\n", left, top, bottom, \
-        right
-    printf "<text class=\"s\" x=\"%d\" y=\"%d\" " \
-        "text-anchor=\"middle\">%s</text>\n", (left + right) / 2, \
-        bottom + 44, xlabel " (both axes logarithmic)"
+    for (v = power(x0); v <= x1 * 1.03 && n_ticks == 0; v *= 10)
+        if (v >= x0 * .97)
+            x_tick(v, commas(v))
+    path("axis", "M" left " " top "V" bottom "H" right)
+    words("s", (left + right) / 2, bottom + 44, "middle", \
+        xlabel " (both axes logarithmic)")
     for (s = 1; s <= n_series; s++) {
         c = color(name[s])
         d = ""
         for (i = 1; i <= n[s]; i++) {
-            d = d (i == 1 ? "M" : "L") sprintf("%.1f %.1f", px(x[s, i]), \
-                                               py(y[s, i]))
+            d = d (i == 1 ? "M" : "L") at(px(x[s, i])) " " at(py(y[s, i]))
             if (py(low[s, i]) - py(high[s, i]) > 2)
-                printf "<path class=\"c%d\" d=\"M%.1f %.1fV%.1f\"/>\n", c, \
-                    px(x[s, i]), py(low[s, i]), py(high[s, i])
+                path("c" c, "M" at(px(x[s, i])) " " at(py(low[s, i])) "V" \
+                    at(py(high[s, i])))
         }
-        printf "<path class=\"line c%d\"%s d=\"%s\"/>\n", c, \
-            name[s] ~ /\+nodelay$/ ? " stroke-dasharray=\"7 5\"" : "", d
+        path("line c" c, d, \
+            name[s] ~ /\+nodelay$/ ? " stroke-dasharray=\"7 5\"" : "")
         for (i = 1; i <= n[s]; i++)
-            printf "<circle class=\"d%d\" cx=\"%.1f\" cy=\"%.1f\" " \
-                "r=\"4\"/>\n", c, px(x[s, i]), py(y[s, i])
+            dot("d" c, px(x[s, i]), py(y[s, i]), 4)
         end[s] = py(y[s, n[s]])
         order[s] = s
     }
@@ -164,22 +160,21 @@ END {
         }
     last = top - 18
     for (i = 1; i <= n_series; i++) {
-        at[i] = end[order[i]]
-        if (at[i] < last + 19)
-            at[i] = last + 19
-        last = at[i]
+        place[i] = end[order[i]]
+        if (place[i] < last + 19)
+            place[i] = last + 19
+        last = place[i]
     }
-    for (i = n_series; i > 0 && at[i] > bottom - 19 * (n_series - i); i--)
-        at[i] = bottom - 19 * (n_series - i)
+    for (i = n_series; i > 0 && place[i] > bottom - 19 * (n_series - i); i--)
+        place[i] = bottom - 19 * (n_series - i)
     for (i = 1; i <= n_series; i++) {
         s = order[i]
         c = color(name[s])
         sub(/\+nodelay$/, ", NODELAY", name[s])
-        printf "<path class=\"c%d\" fill=\"none\" stroke-dasharray=\"1 4\" " \
-            "d=\"M%.1f %.1fL%d %.1fH%d\"/>\n", c, px(x[s, n[s]]) + 6, \
-            end[s], right + 8, at[i], right + 12
-        printf "<text class=\"b d%d\" x=\"%d\" y=\"%.1f\">%s</text>\n", c, \
-            right + 16, at[i] + 5, name[s] note[s]
+        path("c" c, "M" at(px(x[s, n[s]]) + 6) " " at(end[s]) "L" \
+            right + 8 " " at(place[i]) "H" right + 12, \
+            " fill=\"none\" stroke-dasharray=\"1 4\"")
+        words("b d" c, right + 16, place[i] + 5, "start", name[s] note[s])
     }
     print "</svg>"
 }

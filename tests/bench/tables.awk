@@ -51,6 +51,24 @@ function value(key, name)
     return human(cell[key ":" name])
 }
 
+# The same of several columns.
+function values(key, names,    n, i, name, line)
+{
+    n = split(names, name, " ")
+    for (i = 1; i <= n; i++)
+        line = line (i > 1 ? "\t" : "") value(key, name[i])
+    return line
+}
+
+# Adds an item to a list, if it isn't there yet.
+function note(name, item)
+{
+    if (seen[name, item]++)
+        return 0
+    list[name, ++n_of[name]] = item
+    return 1
+}
+
 function row(text)
 {
     lines[++n_lines] = text
@@ -65,7 +83,7 @@ function width(s)
 
 function pad(s, n, left,    p)
 {
-    p = sprintf("%*s", n - width(s) > 0 ? n - width(s) : 0, "")
+    p = n > width(s) ? sprintf("%" n - width(s) "s", "") : ""
     return left ? s p : p s
 }
 
@@ -98,18 +116,29 @@ function flush(    i, f, n, part, w, line)
     n_lines = 0
 }
 
-function caption(text)
+# A count, with commas but no decimals.
+function whole(n)
 {
-    if (mode == "txt")
-        print "\n" text
+    n = human(n)
+    sub(/\.0+$/, "", n)
+    return n
 }
 
-function table_sweep(sweep, head, points,    i, p, n, line, stage, active,
-                     idle)
+# The key of what a stage did in a sweep at a point. The sweep active begins
+# with the idle one's 1 and 0.
+function key_of(sweep, stage, point)
 {
-    line = head
-    for (i = 1; i <= n_stages; i++) {
-        stage = stages[i]
+    if (sweep == "active" && point == 1)
+        return "idle:" stage ":1:0"
+    return sweep ":" stage ":" (sweep == "active" ? point ":0" : "1:" point)
+}
+
+# Rows are the points of a sweep, columns what was measured there.
+function table_grid(sweep, corner, points, name,    i, p, n, line, stage, point)
+{
+    line = corner
+    for (i = 1; i <= n_of[sweep]; i++) {
+        stage = list[sweep, i]
         if (mode == "txt")
             sub(/^[0-9]*-/, "", stage)
         line = line "\t" stage
@@ -117,84 +146,43 @@ function table_sweep(sweep, head, points,    i, p, n, line, stage, active,
     row(line)
     n = split(points, point, " ")
     for (p = 1; p <= n; p++) {
-        active = sweep == "active" ? point[p] : 1
-        idle = sweep == "active" ? 0 : point[p]
-        line = human(point[p])
-        sub(/\.00$/, "", line)
-        sub(/\.0$/, "", line)
-        for (i = 1; i <= n_stages; i++)
+        line = whole(point[p])
+        for (i = 1; i <= n_of[sweep]; i++)
             line = line "\t" with_spread( \
-                (sweep == "active" && active == 1 ? "idle" : sweep) ":" \
-                stages[i] ":" active ":" idle, "cpu_us")
+                key_of(sweep, list[sweep, i], point[p]), name)
         row(line)
     }
-    flush()
 }
 
-function table_stages(    i, key, s, narrow)
+function table_stages(    i, s, narrow)
 {
     narrow = mode == "txt" # a terminal has 80 columns
     row("stage\tcalls for a message\tKiB/conn.\tµs/conn.\tconn./s\tp50\tp99" \
         (narrow ? "" : "\tp99.9"))
-    for (i = 1; i <= n_stages; i++) {
-        s = stages[i]
-        key = "idle:" s ":1:0"
-        row(s "\t" in_words(cell["look:" s ":1:0:calls"]) "\t" \
+    for (i = 1; i <= n_of["idle"]; i++) {
+        s = list["idle", i]
+        row(s "\t" calls("look:" s ":1:0") "\t" \
             value("idle:" s ":1:900", "kib_per_conn") "\t" \
-            value("connect:" s ":4:0", "cpu_us") "\t" \
-            value("connect:" s ":4:0", "rate") "\t" value(key, "p50_us") \
-            "\t" value(key, "p99_us") \
-            (narrow ? "" : "\t" value(key, "p999_us")))
+            values("connect:" s ":4:0", "cpu_us rate") "\t" \
+            values("idle:" s ":1:0", "p50_us p99_us" (narrow ? "" : " p999_us")))
     }
-    flush()
 }
 
-function table_peers(    i, one, many, floor_one, floor_many, narrow)
+function table_peers(    i, one, many, bare, narrow)
 {
     narrow = mode == "txt"
+    bare = "peers:bare-epoll:"
     row("server\t1 conn.: µs\tratio\t50 conn.: µs\tratio" \
         (narrow ? "" : "\tmessages/s") "\tp50 µs\tp99 µs")
-    floor_one = cell["peers:bare-epoll:1:0:cpu_us"]
-    floor_many = cell["peers:bare-epoll:50:0:cpu_us"]
-    for (i = 1; i <= n_peers; i++) {
-        one = "peers:" peers[i] ":1:0"
-        many = "peers:" peers[i] ":50:0"
-        row(peers[i] "\t" with_spread(one, "cpu_us") "\t" \
-            human(cell[one ":cpu_us"] / floor_one) "\t" \
+    for (i = 1; i <= n_of["peers"]; i++) {
+        one = "peers:" list["peers", i] ":1:0"
+        many = "peers:" list["peers", i] ":50:0"
+        row(list["peers", i] "\t" with_spread(one, "cpu_us") "\t" \
+            human(cell[one ":cpu_us"] / cell[bare "1:0:cpu_us"]) "\t" \
             with_spread(many, "cpu_us") "\t" \
-            human(cell[many ":cpu_us"] / floor_many) "\t" \
-            (narrow ? "" : value(many, "rate") "\t") value(many, "p50_us") "\t" \
-            value(many, "p99_us"))
+            human(cell[many ":cpu_us"] / cell[bare "50:0:cpu_us"]) "\t" \
+            values(many, (narrow ? "" : "rate ") "p50_us p99_us"))
     }
-    flush()
-}
-
-# A size, with commas but no decimals.
-function bytes(n)
-{
-    n = human(n)
-    sub(/\.0+$/, "", n)
-    return n
-}
-
-# Rows are sizes, columns the stages: CPU of a message or messages a second.
-function table_sizes(name,    i, p, line, stage)
-{
-    line = "bytes"
-    for (i = 1; i <= n_sized; i++) {
-        stage = sized[i]
-        if (mode == "txt")
-            sub(/^[0-9]*-/, "", stage)
-        line = line "\t" stage
-    }
-    row(line)
-    for (p = 1; p <= n_sizes; p++) {
-        line = bytes(sizes[p])
-        for (i = 1; i <= n_sized; i++)
-            line = line "\t" with_spread("size:" sized[i] ":1:" sizes[p], name)
-        row(line)
-    }
-    flush()
 }
 
 # Rows are servers, columns some of the sizes; CPU with its ratio to the bare
@@ -204,33 +192,29 @@ function table_peer_sizes(name,    i, p, n, line, point, key, floor)
     n = split("64 16384 16385 65536 262144 1048576", point, " ")
     line = "server"
     for (p = 1; p <= n; p++)
-        line = line "\t" bytes(point[p]) (p == 1 ? " B" : "")
+        line = line "\t" whole(point[p]) (p == 1 ? " B" : "")
     row(line)
-    for (i = 1; i <= n_peer_sized; i++) {
-        line = peer_sized[i]
+    for (i = 1; i <= n_of["peersize"]; i++) {
+        line = list["peersize", i]
         sub(/\+nodelay/, ", NODELAY", line)
         for (p = 1; p <= n; p++) {
-            key = ":1:" point[p] ":" name
-            floor = cell["peersize:bare-epoll" key]
-            line = line "\t" value("peersize:" peer_sized[i] ":1:" point[p], \
-                                   name)
+            key = key_of("peersize", list["peersize", i], point[p])
+            floor = cell[key_of("peersize", "bare-epoll", point[p]) ":" name]
+            line = line "\t" value(key, name)
             if (name == "cpu_us" && mode == "md" && floor > 0)
-                line = line " (" human(cell["peersize:" peer_sized[i] key] \
-                                       / floor) "×)"
+                line = line " (" human(cell[key ":" name] / floor) "×)"
         }
         row(line)
     }
-    flush()
 }
 
-# "read=1.00,write=1.00,poll=0.10" in words. What is made for less than a
-# twentieth of the messages is start and end, except for the shared wait.
-function in_words(calls,    n, i, part, pair, many, out)
+# The calls of a message in words, from "read=1.00,write=1.00,poll=0.10". What
+# is made for less than a twentieth of the messages is start and end, except
+# for the shared wait.
+function calls(key,    n, i, part, pair, many, out)
 {
-    if (calls == "" || calls == "-")
-        return "-"
-    n = split(calls, part, ",")
-    for (i = 1; i <= n; i++) {
+    n = split(cell[key ":calls"], part, ",")
+    for (i = 1; i <= n && part[i] != "-"; i++) {
         split(part[i], pair, "=")
         if (pair[2] < .05 && pair[1] !~ /wait|poll|select|enter/)
             continue
@@ -241,62 +225,71 @@ function in_words(calls,    n, i, part, pair, many, out)
             many = " < 0.05"
         out = out (out == "" ? "" : ", ") pair[1] many
     }
-    return out
+    return out == "" ? "-" : out
 }
 
-function table_looked(    i, key)
+# Tables of one row for each of a list. A guard's key has all its parts.
+function table_rows(name,    i, item, key, part)
 {
-    row("server\tcalls/message, 1 conn.\t50 conn.\tinstructions, 1 conn.\t10 conn.")
-    for (i = 1; i <= n_looked; i++) {
-        key = "look:" looked[i]
-        row(looked[i] "\t" in_words(cell[key ":1:0:calls"]) "\t" \
-            in_words(cell[key ":50:0:calls"]) "\t" \
-            value(key ":1:0", "instructions") "\t" \
-            value(key ":10:0", "instructions"))
+    if (name == "look")
+        row("server\tcalls/message, 1 conn.\t50 conn.\tinstructions, 1 conn.\t10 conn.")
+    if (name == "workers")
+        row("command\tactive\tmessages/s\tµs of CPU a message\tbottleneck")
+    if (name == "guard")
+        row("stage\tconnections\tcalls for a message\tinstructions\tlimit")
+    if (name == "timeline")
+        row("stage\tclient 1 waits, ms\tclient 2\tclient 3")
+    if (name == "machine")
+        row("what\tmeasured on")
+    for (i = 1; i <= n_of[name]; i++) {
+        item = list[name, i]
+        key = name ":" item
+        if (name == "look")
+            row(item "\t" calls(key ":1:0") "\t" calls(key ":50:0") "\t" \
+                value(key ":1:0", "instructions") "\t" \
+                value(key ":10:0", "instructions"))
+        if (name == "workers") {
+            key = key ":50:0"
+            sub(/w/, "w ", item)
+            row("server " item "\t50\t" with_spread(key, "rate") "\t" \
+                with_spread(key, "cpu_us") "\t" cell[key ":limit"])
+        }
+        if (name == "guard") {
+            split(item, part, ":")
+            row(part[1] "\t" part[2] "\t" calls(key) "\t" \
+                value(key, "instructions") "\t" cell[key ":limit"])
+        }
+        if (name == "timeline")
+            row(item "\t" value(key ":1:1", "wait_ms") "\t" \
+                value(key ":2:1", "wait_ms") "\t" value(key ":3:1", "wait_ms"))
+        if (name == "machine")
+            row(item "\t" head[item])
     }
-    flush()
 }
 
-function table_workers(    i, key)
+# Prints a table, on a terminal with its caption.
+function table(name)
 {
-    row("command\tactive\tmessages/s\tµs of CPU a message\tbottleneck")
-    for (i = 1; i <= n_workers; i++) {
-        key = "workers:" workers[i] ":50:0"
-        sub(/w/, "w ", workers[i])
-        row("server " workers[i] "\t50\t" with_spread(key, "rate") "\t" \
-            with_spread(key, "cpu_us") "\t" cell[key ":limit"])
-    }
-    flush()
-}
-
-function table_guard(    i, part, key)
-{
-    row("stage\tconnections\tcalls for a message\tinstructions\tlimit")
-    for (i = 1; i <= n_guards; i++) {
-        key = "guard:" guards[i]
-        split(guards[i], part, ":")
-        row(part[1] "\t" part[2] "\t" in_words(cell[key ":calls"]) "\t" \
-            value(key, "instructions") "\t" cell[key ":limit"])
-    }
-    flush()
-}
-
-function table_timeline(    i, key)
-{
-    row("stage\tclient 1 waits, ms\tclient 2\tclient 3")
-    for (i = 1; i <= n_timed; i++) {
-        key = "timeline:" timed[i]
-        row(timed[i] "\t" value(key ":1:1", "wait_ms") "\t" \
-            value(key ":2:1", "wait_ms") "\t" value(key ":3:1", "wait_ms"))
-    }
-    flush()
-}
-
-function table_machine(    i)
-{
-    row("what\tmeasured on")
-    for (i = 1; i <= n_heads; i++)
-        row(heads[i] "\t" head[heads[i]])
+    if (mode == "txt" && name in captions)
+        print "\n" captions[name]
+    if (name == "idle")
+        table_grid("idle", "idle", points["idle"], "cpu_us")
+    else if (name == "active")
+        table_grid("active", "active", "1" points["active"], "cpu_us")
+    else if (name == "stages")
+        table_stages()
+    else if (name == "sizes")
+        table_grid("size", "bytes", points["size"], "cpu_us")
+    else if (name == "size-rates")
+        table_grid("size", "bytes", points["size"], "rate")
+    else if (name == "peers")
+        table_peers()
+    else if (name == "peer-sizes")
+        table_peer_sizes("cpu_us")
+    else if (name == "peer-rates")
+        table_peer_sizes("rate")
+    else
+        table_rows(name)
     flush()
 }
 
@@ -312,15 +305,25 @@ function figure(key,    two, n)
     return human(get(key))
 }
 
-
-BEGIN { FS = "\t" }
+BEGIN {
+    FS = "\t"
+    captions["idle"] = "CPU of the server for a message of 64 bytes, in µs: " \
+        "one connection talks,\nthe others are idle"
+    captions["active"] = "The same with no idle ones: so many talk"
+    captions["stages"] = "Memory beside 900 idle ones; CPU and number of " \
+        "connections made; latency in µs"
+    captions["peers"] = "CPU of the server for a message of 64 bytes, and " \
+        "its ratio to the bare loop"
+    captions["sizes"] = captions["peer-sizes"] = \
+        "CPU of the server for a message, in µs, by its size in bytes"
+    captions["size-rates"] = captions["peer-rates"] = \
+        "Messages a second on one connection, by their size in bytes"
+}
 
 /^# / {
     key = substr($0, 3, index($0, ": ") - 3)
-    if (!(key in head)) {
-        heads[++n_heads] = key
+    if (note("machine", key))
         head[key] = substr($0, index($0, ": ") + 2)
-    }
     next
 }
 
@@ -334,81 +337,20 @@ $1 == "sweep" {
     key = $1 ":" $2 ":" $3 ":" $4
     for (f = 5; f <= NF; f++)
         cell[key ":" column[f]] = $f
-    if ($1 == "idle" && !seen[$1, $2]++)
-        stages[++n_stages] = $2
-    if ($1 == "idle" && !point_seen[$4]++)
-        idle_points = idle_points " " $4
-    if ($1 == "active" && !active_seen[$3]++)
-        active_points = active_points " " $3
-    if ($1 == "peers" && !seen[$1, $2]++)
-        peers[++n_peers] = $2
-    if ($1 == "size" && !seen[$1, $2]++)
-        sized[++n_sized] = $2
-    if ($1 == "size" && !size_seen[$4]++)
-        sizes[++n_sizes] = $4
-    if ($1 == "peersize" && !seen[$1, $2]++)
-        peer_sized[++n_peer_sized] = $2
-    if ($1 == "look" && !seen[$1, $2]++)
-        looked[++n_looked] = $2
-    if ($1 == "workers" && !seen[$1, $2]++)
-        workers[++n_workers] = $2
-    if ($1 == "timeline" && !seen[$1, $2]++)
-        timed[++n_timed] = $2
-    if ($1 == "guard")
-        guards[++n_guards] = $2 ":" $3 ":" $4
+    note($1, $1 == "guard" ? $2 ":" $3 ":" $4 : $2)
+    point = $1 == "active" ? $3 : $4
+    if (!point_seen[$1, point]++)
+        points[$1] = points[$1] " " point
 }
 
 END {
-    if (mode == "figure") {
+    if (mode == "figure")
         print figure(what)
-        exit status
-    }
-    if (what == "machine")
-        table_machine()
-    if (what == "idle" || what == "bench") {
-        caption("CPU of the server for a message of 64 bytes, in µs: one " \
-                "connection talks,\nthe others are idle")
-        table_sweep("idle", "idle", idle_points)
-    }
-    if (what == "active" || what == "bench") {
-        caption("The same with no idle ones: so many talk")
-        table_sweep("active", "active", "1" active_points)
-    }
-    if (what == "stages" || what == "bench") {
-        caption("Memory beside 900 idle ones; CPU and number of connections " \
-                "made; latency in µs")
-        table_stages()
-    }
-    if (what == "peers") {
-        caption("CPU of the server for a message of 64 bytes, and its ratio " \
-                "to the bare loop")
-        table_peers()
-    }
-    if (what == "look")
-        table_looked()
-    if (what == "sizes") {
-        caption("CPU of the server for a message, in µs, by its size in " \
-                "bytes")
-        table_sizes("cpu_us")
-    }
-    if (what == "size-rates") {
-        caption("Messages a second on one connection, by their size in bytes")
-        table_sizes("rate")
-    }
-    if (what == "peer-sizes") {
-        caption("CPU of the server for a message, in µs, by its size in " \
-                "bytes")
-        table_peer_sizes("cpu_us")
-    }
-    if (what == "peer-rates") {
-        caption("Messages a second on one connection, by their size in bytes")
-        table_peer_sizes("rate")
-    }
-    if (what == "workers")
-        table_workers()
-    if (what == "guard")
-        table_guard()
-    if (what == "timeline")
-        table_timeline()
+    else if (what == "bench") {
+        table("idle")
+        table("active")
+        table("stages")
+    } else
+        table(what)
     exit status
 }

@@ -1,4 +1,4 @@
-# timeline.awk -- what timeline.c has seen, as SVG
+# timeline.awk -- what timeline.c has seen, as SVG; needs svg.awk
 #
 # variables: stage, css (a file)
 
@@ -9,14 +9,7 @@ function px(ms)
 
 function bar(class, from, to, y)
 {
-    printf "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" " \
-        "height=\"24\" rx=\"4\"/>\n", class, px(from), y, px(to) - px(from)
-}
-
-function words(class, x, y, anchor, text)
-{
-    printf "<text class=\"%s\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">" \
-        "%s</text>\n", class, x, y, anchor, text
+    box(class, px(from), y, px(to) - px(from), 24, 4)
 }
 
 function ms(t)
@@ -33,7 +26,7 @@ BEGIN {
 $1 == "client" {
     n = ++n_events[$2]
     event[$2, n] = $3
-    at[$2, n] = $4
+    time[$2, n] = $4
     if ($2 > n_clients)
         n_clients = $2
     if ($4 > total)
@@ -52,7 +45,7 @@ function sleep_bar(p, text, t0, t1)
 function read_bars(t0, t1,    c, t, last)
 {
     for (c = 1; c <= n_clients; c++) {
-        t = at[c, n_events[c]]
+        t = time[c, n_events[c]]
         if (t <= t0)
             continue
         last = t < t1 - 5 ? t : t1
@@ -84,31 +77,21 @@ END {
             if (to[p, i] > total)
                 total = to[p, i]
     height = 128 + 40 * (n_clients + n_processes)
-    printf "<svg xmlns=\"http://www.w3.org/2000/svg\" " \
-        "viewBox=\"0 0 760 %d\" width=\"760\" height=\"%d\" " \
-        "role=\"img\" aria-labelledby=\"title desc\">\n", height, height
-    printf "<title id=\"title\">%s: who waits for whom</title>\n", stage
-    printf "<desc id=\"desc\">Three clients of %s over time: when each is " \
-        "silent, when it waits for an answer, and in which call each " \
-        "process of the server sleeps meanwhile.</desc>\n<style>\n", stage
-    while ((getline line < css) > 0)
-        print line
-    print "</style>"
-    printf "<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"759\" " \
-        "height=\"%d\" rx=\"10\"/>\n", height - 1
+    svg_begin(height, stage ": who waits for whom", \
+        "Three clients of " stage " over time: when each is silent, when it " \
+        "waits for an answer, and in which call each process of the server " \
+        "sleeps meanwhile.")
     words("h", 24, 34, "start", stage ": who waits for whom")
     # The key, at the right.
-    printf "<rect class=\"silent\" x=\"398\" y=\"22\" width=\"16\" " \
-        "height=\"14\" rx=\"3\"/>\n"
+    box("silent", 398, 22, 16, 14, 3)
     words("s", 420, 34, "start", "connected, silent")
-    printf "<rect class=\"waits\" x=\"540\" y=\"22\" width=\"16\" " \
-        "height=\"14\" rx=\"3\"/>\n"
+    box("waits", 540, 22, 16, 14, 3)
     words("s", 562, 34, "start", "waits")
-    printf "<circle class=\"d5\" cx=\"620\" cy=\"29\" r=\"5\"/>\n"
+    dot("d5", 620, 29, 5)
     words("s", 632, 34, "start", "is answered")
     bottom = height - 52
     for (t = 0; t <= total; t += 100) {
-        printf "<path class=\"grid\" d=\"M%.1f 54V%d\"/>\n", px(t), bottom
+        path("grid", "M" at(px(t)) " 54V" bottom)
         words("s", px(t), bottom + 20, "middle", t)
     }
     words("s", (left + right) / 2, bottom + 40, "middle", \
@@ -117,20 +100,19 @@ END {
     for (c = 1; c <= n_clients; c++) {
         words("b", left - 12, y + 17, "end", "client " c)
         n = n_events[c]
-        bar("silent", at[c, 1], at[c, n], y)
+        bar("silent", time[c, 1], time[c, n], y)
         for (i = 1; i < n; i++) {
             if (event[c, i] != "send")
                 continue
-            wait = at[c, i + 1] - at[c, i]
-            if (px(at[c, i + 1]) - px(at[c, i]) > 3)
-                bar("waits", at[c, i], at[c, i + 1], y)
-            if (px(at[c, i + 1]) - px(at[c, i]) > 110)
-                words("", px(at[c, i] + wait / 2), y + 17, "middle", \
+            wait = time[c, i + 1] - time[c, i]
+            if (px(time[c, i + 1]) - px(time[c, i]) > 3)
+                bar("waits", time[c, i], time[c, i + 1], y)
+            if (px(time[c, i + 1]) - px(time[c, i]) > 110)
+                words("", px(time[c, i] + wait / 2), y + 17, "middle", \
                       "waits " ms(wait))
             else
-                words("s", px(at[c, i + 1]) + 9, y + 17, "start", ms(wait))
-            printf "<circle class=\"d5\" cx=\"%.1f\" cy=\"%d\" r=\"5\"/>\n", \
-                px(at[c, i + 1]), y + 12
+                words("s", px(time[c, i + 1]) + 9, y + 17, "start", ms(wait))
+            dot("d5", px(time[c, i + 1]), y + 12, 5)
         }
         y += 40
     }

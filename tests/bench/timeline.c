@@ -10,19 +10,17 @@
  *     client  NUMBER  connect|send|answer|close  TIME
  *     process NUMBER  CALL  FROM  TO
  */
-#define _POSIX_C_SOURCE 200809L
-#include <arpa/inet.h>
+#include "common.h"
+
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define N_CLIENTS 3
@@ -56,78 +54,55 @@ static int n_processes;
 static pid_t server;
 static double began;
 
-static void die(const char *what)
+const char tool[] = "timeline";
+
+static void kill_server(void)
 {
-    perror(what);
-    if (server > 0)
-        kill(server, SIGKILL);
-    exit(1);
+    kill(server, SIGTERM);
+    waitpid(server, NULL, 0);
 }
 
 static double now_ms(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6 - began;
+    return (double)now_us() / 1e3 - began;
 }
 
 /* Starts the server; returns its port. */
-static int start(const char *path)
+static int start(char *path)
 {
-    int out[2];
+    char *argv[] = {path, (char *)"127.0.0.1", (char *)"0", NULL};
     char line[256];
-    int port = 0;
+    int out[2], port;
 
-    if (pipe(out) == -1)
-        die("pipe");
-    server = fork();
-    if (server == -1)
-        die("fork");
-    if (server == 0) {
-        dup2(out[1], STDOUT_FILENO);
-        close(out[0]);
-        close(out[1]);
-        execl(path, path, "127.0.0.1", "0", (char *)NULL);
-        die(path);
-    }
+    open_pipe(out);
+    server = spawn(argv, STDIN_FILENO, out[1], STDERR_FILENO, false);
+    atexit(kill_server);
     close(out[1]);
     FILE *f = fdopen(out[0], "r");
     if (f == NULL || fgets(line, sizeof(line), f) == NULL ||
         sscanf(line, "Server is listening on 127.0.0.1:%d", &port) != 1)
-        die("no listening line from the server");
+        die("no listening line from %s", path);
     fclose(f);
     return port;
 }
 
-/* The name of the system call that a process sleeps in, or "runs". */
-static const char *call_name(long number)
-{
-    switch (number) {
-    case SYS_read:
-        return "read";
-    case SYS_accept:
-    case SYS_accept4:
-        return "accept";
+/* The system calls that a server sleeps in. */
+static const struct {
+    long number;
+    const char *name;
+} calls[] = {
+    {SYS_read, "read"},
+    {SYS_accept, "accept"},
+    {SYS_accept4, "accept"},
 #ifdef SYS_select
-    case SYS_select:
+    {SYS_select, "select"},
+    {SYS_poll, "poll"},
+    {SYS_epoll_wait, "epoll_wait"},
 #endif
-    case SYS_pselect6:
-        return "select";
-#ifdef SYS_poll
-    case SYS_poll:
-#endif
-    case SYS_ppoll:
-        return "poll";
-#ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-#endif
-    case SYS_epoll_pwait:
-        return "epoll_wait";
-    default:
-        return "runs";
-    }
-}
+    {SYS_pselect6, "select"},
+    {SYS_ppoll, "poll"},
+    {SYS_epoll_pwait, "epoll_wait"},
+};
 
 static void process_changed(int i, const char *call, double now)
 {
@@ -141,6 +116,7 @@ static void process_changed(int i, const char *call, double now)
     p->since = now;
 }
 
+/* Notes which call a process sleeps in, or that it runs, or is gone. */
 static void look_at(int i)
 {
     char path[64];
@@ -152,8 +128,12 @@ static void look_at(int i)
     /* A zombie has the file, but there is nothing to be read from it. */
     if (f != NULL && fgets(line, sizeof(line), f) != NULL) {
         char *end;
-        long number = strtol(line, &end, 10);
-        call = end == line ? "runs" : call_name(number);
+        long value = strtol(line, &end, 10);
+
+        call = "runs";
+        for (size_t k = 0; k < sizeof(calls) / sizeof(*calls); k++)
+            if (end != line && calls[k].number == value)
+                call = calls[k].name;
     }
     if (f != NULL)
         fclose(f);
@@ -197,7 +177,7 @@ static void client_connect(struct client *c, int port)
     tell(c, "connect");
     if (c->fd == -1 ||
         connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)) == -1)
-        die("connect");
+        die_errno("connect");
     c->connected = true;
     /* The first thinks before it talks, the others after. */
     if (c == clients)
@@ -221,7 +201,7 @@ static void client_act(struct client *c, int port)
     c->waits = true;
     tell(c, "send");
     if (write(c->fd, "hello", 5) != 5)
-        die("write");
+        die_errno("write");
 }
 
 static void client_answered(struct client *c)
@@ -252,7 +232,6 @@ static bool client_turn(struct client *c, int port)
 
 int main(int argc, char *argv[])
 {
-    struct timespec moment = {.tv_nsec = 20000};
     double looked = -1;
     bool busy = true;
 
@@ -269,18 +248,15 @@ int main(int argc, char *argv[])
         for (int i = 0; i < N_CLIENTS; i++)
             busy |= client_turn(&clients[i], port);
         if (now_ms() > DEADLINE_MS)
-            die("the deadline");
+            die("not done within %d ms", DEADLINE_MS);
         if (now_ms() - looked >= 1) {
             looked = now_ms();
             look();
         }
-        nanosleep(&moment, NULL);
+        usleep(20);
     }
-    moment.tv_nsec = 20000000;
-    nanosleep(&moment, NULL);
+    usleep(20000);
     look();
     for (int i = 0; i < n_processes; i++)
         process_changed(i, "", now_ms());
-    kill(server, SIGTERM);
-    waitpid(server, NULL, 0);
 }

@@ -56,7 +56,7 @@ client_failed_because()
         echo "the client's stderr ends with:"
         tail -n 5 "$CLIENT_ERR"
     fi
-    fail_because stage "$@"
+    fail_because "$(client_topic "$3")" "$@"
 }
 
 # assert_client_exits WITH CAUSE [SECONDS]: waits for the client's end, at most SECONDS
@@ -64,10 +64,12 @@ client_failed_because()
 # for any but 0, and not by a signal. A failure needs a reason.
 assert_client_exits()
 {
-    local seconds=${3:-$PATIENCE}
+    local seconds=${3:-$PATIENCE} CAUSE
 
     if ! wait_for_exit "$CLIENT_PID" "$seconds" >/dev/null; then
-        client_failed_because "the client ends" "it still runs after $seconds s" "$2"
+        diagnose_client "$2"
+        client_failed_because "the client ends" \
+            "it still runs after $seconds s" "$CAUSE"
         return 1
     fi
     case $1:$STATUS in
@@ -80,8 +82,9 @@ assert_client_exits()
             return 1
             ;;
     esac
+    diagnose_client "$2"
     client_failed_because "exit status $1, with a reason on stderr unless it is 0" \
-        "exit status $STATUS" "$2"
+        "exit status $STATUS" "$CAUSE"
 }
 
 # reasoned: true if stderr has a line that is not one of the usual two.
@@ -93,12 +96,12 @@ reasoned()
 # assert_came_back FILE: fails unless stdout has what FILE has.
 assert_came_back()
 {
-    local diff
+    local diff CAUSE
 
     diff=$(cmp "$1" "$CLIENT_OUT" 2>&1) && return
+    diagnose_copy "$1"
     client_failed_because "stdout has the $(wc -c <"$1") bytes of stdin" \
-        "$(wc -c <"$CLIENT_OUT") bytes: $diff" \
-        "a short write's rest is lost, or bytes are taken for text"
+        "$(wc -c <"$CLIENT_OUT") bytes: $diff" "$CAUSE"
 }
 
 # assert_client_echoes FILE: the client sends FILE, and all of it comes back.
@@ -257,7 +260,7 @@ assert_flags_kept()
     run diff "$CLIENT_ERR" - <<<$'Connected to server\nDisconnected from server'
     [ "$status" -eq 0 ] ||
         client_failed_because "these two lines on stderr, and no other" "$output" \
-            "errors go to stderr too, but there was none"
+            "debug output, or stdout and stderr are mixed up"
 }
 
 @test "client: an empty file ends at once" {
@@ -469,7 +472,9 @@ dies_while_idle()
     printf 'hello\n' >"$BATS_TEST_TMPDIR/hello"
     client_start "$BATS_TEST_TMPDIR/hello"
     assert_client_exits 1 "what came back is not counted"
-    [ "$(cat "$CLIENT_OUT")" = hello ]
+    [ "$(cat "$CLIENT_OUT")" = hello ] ||
+        client_failed_because "stdout has what came: hello" \
+            "$(cat "$CLIENT_OUT")" "output is kept in a buffer, or made up"
 }
 
 @test "client: the server ends the echo in the middle of a file: exit 1" {
@@ -513,8 +518,13 @@ sends_too_much()
 talk()
 {
     bad_server "gather=$1"
-    TOOK=$("$TOOLS/talk" "$1" 20 "${CLIENT_CMD[@]}" localhost "$PORT" \
-        2>>"$CLIENT_ERR")
+    # By start: a client with kill(0, …) in it ends its process group.
+    start talk "$TOOLS/talk" "$1" 20 "${CLIENT_CMD[@]}" localhost "$PORT"
+    wait_for_exit "$LAST_PID" "$PATIENCE" >/dev/null && [ "$STATUS" -eq 0 ] ||
+        client_failed_because "20 messages of $1 bytes come back" \
+            "$(cat "$BATS_TEST_TMPDIR/talk.err")" \
+            "the client waits for more input, or has ended"
+    TOOK=$(cat "$BATS_TEST_TMPDIR/talk.out")
 }
 
 @test "client: a message in several pieces is not held back (Nagle)" {

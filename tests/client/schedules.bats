@@ -18,7 +18,10 @@ need_ours()
 # client_schedule [OPTIONS]: runs the client once for each seed.
 client_schedule()
 {
-    env "${SHIM[@]:1}" "SHIM_COUNT=$FAULTS" "$TOOLS/schedule" client "$@" \
+    # timeout has a process group of its own: a client with kill(0, …) in it
+    # would end all tests.
+    env "${SHIM[@]:1}" "SHIM_COUNT=$FAULTS" timeout $((600 * SLOWER)) \
+        "$TOOLS/schedule" client "$@" \
         -p "$TOOLS/shim.so" "${CLIENT_CMD[@]}"
 }
 
@@ -59,7 +62,7 @@ assert_client_fails_with()
     STATUS='no end'
     wait_for_exit "$LAST_PID" || true
     [ "$STATUS" = 1 ] && grep -qiE "$text" "$err" ||
-        fail_because 01 "exit status 1, and on stderr: $text" \
+        fail_because connect "exit status 1, and on stderr: $text" \
             "status $STATUS: $(cat "$err")" \
             "the last address's error is told, and not the one that explains"
 }
@@ -102,7 +105,7 @@ assert_client_survives_each_failure()
         # Another file each time: to remove one would cost a process.
         FAULTS=$BATS_TEST_TMPDIR/faults.$n
         told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
-            fail_because stage "all came back, or exit status 1 and a reason" \
+            fail_because client "all came back, or exit status 1 and a reason" \
                 "$told with SHIM_FAIL=$1:$2:$n" \
                 "the result of a call is not looked at"
             return 1

@@ -2,7 +2,8 @@
 # The diff is the lesson: neighbouring stages differ in what the step teaches
 # and in nothing else.  These tests read the sources; they start no server.
 
-STAGES_DIR=${STAGES_DIR:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
+# shellcheck source=docs/steps/lib.bash
+. "$BATS_TEST_DIRNAME/../../docs/steps/lib.bash"
 STAGES=(01-blocking 02-fork 03-select 04-poll 05-epoll)
 
 # Changed lines (added and removed) that each step may cost: what was measured,
@@ -69,7 +70,7 @@ functions()
 # Prints the changed lines between two files.
 changed_lines()
 {
-    git diff --no-index --numstat "$1" "$2" | awk '{ print $1 + $2 }'
+    plain_git diff --no-index --no-ext-diff --numstat "$1" "$2" | awk '{ print $1 + $2 }'
 }
 
 # Fails if a step of FILE costs more than its budget.
@@ -96,23 +97,18 @@ check_budget()
 # Fails if the functions of FILE are not in the order of the list.
 check_order()
 {
-    local file=$1 stage name failed=0
-    local -a order
-    read -r -d '' -a order <<<"$2" || true
+    local stage failed=0
 
     for stage in "${STAGES[@]}"; do
-        local at=0
-        while read -r name _; do
-            while [ "$at" -lt "${#order[@]}" ] &&
-                [ "${order[at]}" != "$name" ]; do
-                at=$((at + 1))
-            done
-            if [ "$at" = "${#order[@]}" ]; then
-                echo "$stage/$file: $name is out of order, or not in the list"
-                failed=1
-                break
-            fi
-        done < <(functions "$STAGES_DIR/$stage/$file")
+        functions "$STAGES_DIR/$stage/$1" | awk -v file="$stage/$1" \
+            -v order="$(tr '\n' ' ' <<<"$2")" '
+            BEGIN { for (n = split(order, name); n > 0; n--) at[name[n]] = n }
+            at[$1] + 0 <= last + 0 {
+                print file ": " $1 " is out of order, or not in the list"
+                exit failed = 1
+            }
+            { last = at[$1] }
+            END { exit failed }' || failed=1
     done
     return "$failed"
 }
@@ -258,17 +254,17 @@ copy_stage()
         copy_stage "$stage"
         before=$(ls "$copy")
         # No directory of the project is in reach of the copy.
-        run env -u MAKEFLAGS make -C "$copy"
+        run env -u MAKEFLAGS "${MAKE:-make}" -C "$copy"
         echo "$output"
         [ "$status" -eq 0 ]
         [ -x "$copy/server" ]
         [ -x "$copy/client" ]
         [[ $output != *warning* ]]
-        run env -u MAKEFLAGS make -C "$copy"
+        run env -u MAKEFLAGS "${MAKE:-make}" -C "$copy"
         [[ $output == *"othing to be done"* ]]
-        env -u MAKEFLAGS make -C "$copy" clean all
+        env -u MAKEFLAGS "${MAKE:-make}" -C "$copy" clean all
         [ -x "$copy/server" ]
-        env -u MAKEFLAGS make -C "$copy" clean
+        env -u MAKEFLAGS "${MAKE:-make}" -C "$copy" clean
         [ "$(ls "$copy")" = "$before" ]
     done
 }

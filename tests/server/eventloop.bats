@@ -22,7 +22,7 @@ usage()
     [ "$STATUS" -eq "$status" ] &&
         grep -q usage "$BATS_TEST_TMPDIR/usage.out" \
             "$BATS_TEST_TMPDIR/usage.err" ||
-        fail_because 06 "the usage, and exit $status, for: $*" "exit $STATUS" \
+        fail_because shutdown "the usage, and exit $status, for: $*" "exit $STATUS" \
             "an option that is not checked"
 }
 
@@ -41,8 +41,7 @@ usage()
     peer_wait peers '* 20000 received'
     kill -INT "$SERVER_PID"
     assert_peer_succeeds peers
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
     assert_nothing_logged
 }
 
@@ -53,8 +52,7 @@ usage()
     kill -TERM "$SERVER_PID"
     peer_continue peers
     assert_peer_succeeds peers
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
 }
 
 @test "SIGTERM: a peer that does not read holds it up for a second at most" {
@@ -62,8 +60,7 @@ usage()
     peer_start peers -n 3 send:512M wait
     peer_wait peers '3 waiting*'
     kill -TERM "$SERVER_PID"
-    wait_for_exit "$SERVER_PID" 10
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0 "no deadline for a peer that doesn't read" 10
 }
 
 # Lets it run for a moment. True if it is there still, and refuses connections.
@@ -79,11 +76,10 @@ refuses_while_it_lives()
     peer_wait peers '3 waiting*'
     kill -TERM "$SERVER_PID"
     wait_until 5 refuses_while_it_lives ||
-        fail_because 06 "connections are refused while it ends" "they are accepted" \
+        fail_because shutdown "connections are refused while it ends" "they are accepted" \
             "the listening socket stays open until the end"
     resume "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
 }
 
 # Stopped meanwhile: both are there before the second of grace begins.
@@ -102,18 +98,18 @@ two_signals()
     peer_wait peers '3 waiting*'
     two_signals
     [ "$STATUS" -ne 0 ] ||
-        fail_because 06 "an end at once, with another exit status than 0" \
+        fail_because shutdown "an end at once, with another exit status than 0" \
             "exit 0: it waited on" "the second signal is not handled"
 }
 
 @test "-w 2: a second signal ends it now, with another exit status than 0" {
     server_start -w 2
-    wait_until 5 children_are 2
+    assert_workers 2
     peer_start peers -n 3 send:512M wait
     peer_wait peers '3 waiting*'
     two_signals
     [ "$STATUS" -ne 0 ] ||
-        fail_because 06 "exit status 1: what was owed is lost" "exit 0" \
+        fail_because shutdown "exit status 1: what was owed is lost" "exit 0" \
             "the forced end is told as an orderly one"
 }
 
@@ -137,7 +133,8 @@ two_signals()
     server_start -t 2
     server_warm_up
     peer_start idle -n 500 echo:10 end
-    peer echo:10 pause:900 echo:10 pause:900 echo:10 pause:900 echo:10 fin end
+    assert_echoes echo:10 pause:900 echo:10 pause:900 echo:10 pause:900 \
+        echo:10 fin end
     assert_peer_succeeds idle
     assert_server_healthy
     assert_nothing_logged
@@ -149,31 +146,39 @@ children_are()
         [ "$(zombies_of "$SERVER_PID")" -eq 0 ]
 }
 
+# assert_workers N: within 5 s it has so many, and no zombie.
+assert_workers()
+{
+    wait_until 5 children_are "$1" ||
+        fail_because workers "$1 workers" "$(count_children "$SERVER_PID"), \
+$(zombies_of "$SERVER_PID") of them zombies" \
+            "a worker that has ended isn't reaped, or isn't replaced"
+}
+
 @test "-w 2: two workers serve; one that crashes is replaced" {
     local worker
 
     server_start -w 2
-    wait_until 5 children_are 2
-    peer -n 100 echo:20000 fin end
+    assert_workers 2
+    assert_echoes -n 100 echo:20000 fin end
     worker=$(children_of "$SERVER_PID" | head -n 1)
     kill -KILL "$worker"
     wait_until 5 not alive "$worker"
-    wait_until 5 children_are 2
-    peer -n 100 echo:20000 fin end
+    assert_workers 2
+    assert_echoes -n 100 echo:20000 fin end
 }
 
 @test "-w 2: SIGTERM ends the workers in order too, and frees the port" {
     local workers pid
 
     server_start -w 2
-    wait_until 5 children_are 2
+    assert_workers 2
     workers=$(children_of "$SERVER_PID")
     peer_start peers -n 20 echo:1000 end
     peer_wait peers '* 20000 received'
     kill -TERM "$SERVER_PID"
     assert_peer_succeeds peers
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
     for pid in $workers; do
         wait_until 5 not alive "$pid"
     done
@@ -189,7 +194,7 @@ children_are()
         -e "trace=exit_group,$waits" -e "inject=$waits:delay_exit=500000")
     # Which can't look for leaks under strace.
     server_start "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" -w 2
-    wait_until 5 children_are 2
+    assert_workers 2
     before=$(fds_of "$SERVER_PID")
     mapfile -t pids < <(children_of "$SERVER_PID")
     for pid in "${pids[@]}"; do
@@ -200,11 +205,10 @@ children_are()
     # that comes before their own signal.
     wait_until 5 fds_are $((before - 2))
     kill -INT "${pids[@]}"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
     wait_until 5 three_exits
     ! grep 'exit_group([1-9]' "$BATS_TEST_TMPDIR/strace" ||
-        fail_because 06 "three processes that exit with 0" "the lines above" \
+        fail_because workers "three processes that exit with 0" "the lines above" \
             "a worker's first signal is taken for the second"
 }
 
@@ -232,7 +236,7 @@ three_exits()
     local workers pid
 
     server_start -w 2
-    wait_until 5 children_are 2
+    assert_workers 2
     workers=$(children_of "$SERVER_PID")
     server_kill
     for pid in $workers; do
@@ -246,13 +250,13 @@ three_exits()
     need_shim echo_once
     server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:1 -w 2
     wait_until 5 children_are 2 ||
-        fail_because 06 "two workers" "$(count_children "$SERVER_PID")" \
+        fail_because workers "two workers" "$(count_children "$SERVER_PID")" \
             "a worker whose fork has failed is never started again"
     assert_injected fork
     [ "$(grep -c '^fork: ' "$SERVER_ERR")" -eq 1 ] ||
-        fail_because 06 "a line on stderr: fork: and why" "$(cat "$SERVER_ERR")" \
+        fail_because workers "a line on stderr: fork: and why" "$(cat "$SERVER_ERR")" \
             "fork's error is not told"
-    peer -n 20 echo:20000 fin end
+    assert_echoes -n 20 echo:20000 fin end
 }
 
 @test "nobody reads its stderr: it drops lines, and serves" {
@@ -268,26 +272,29 @@ three_exits()
     SERVER_WRAP=(bash -c 'exec "$@" 2>&9' -)
     server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:1-19
     peer -t $((10 * SLOWER)) echo:1000 fin end ||
-        fail_because 06 "served, after 19 accepts with EMFILE" \
-            "the peer's complaint above" \
-            "it waits in write until somebody reads its complaints"
+        fail_because log "served, after 19 accepts with EMFILE" \
+            "$(complaint)" "it waits in write until somebody reads its complaints"
     assert_injected accept
 }
 
 @test "a HOST with a slash is a Unix-domain socket" {
     on_a_path
     server_start
-    [ "$(cat "$SERVER_OUT")" = "Server is listening on $LISTEN_HOST" ]
+    [ "$(cat "$SERVER_OUT")" = "Server is listening on $LISTEN_HOST" ] ||
+        fail_because socket-file "Server is listening on $LISTEN_HOST" \
+            "$(cat "$SERVER_OUT")" "a path has no port"
     server_warm_up
-    peer -n 50 echo:70000 fin end
+    assert_echoes -n 50 echo:70000 fin end
     assert_server_healthy
     "${CLIENT_CMD[@]}" "$LISTEN_HOST" <"$TESTS_DIR/run" \
         >"$BATS_TEST_TMPDIR/came"
-    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/came"
+    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/came" ||
+        fail_because client "the client gets its file back" "see above" \
+            "HOST with a slash is a path for the client, too"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ ! -e "$LISTEN_HOST" ] ||
-        fail_because 06 "the socket's file is gone after the end" "it is there" \
+        fail_because socket-file "the socket's file is gone after the end" "it is there" \
             "no unlink"
 }
 
@@ -300,8 +307,10 @@ three_exits()
     server_warm_up
     start second "${SERVER_CMD[@]}" "$LISTEN_HOST"
     wait_for_exit "$LAST_PID"
-    [ "$STATUS" -eq 1 ]
-    grep -qi 'in use' "$BATS_TEST_TMPDIR/second.err"
+    [ "$STATUS" -eq 1 ] && grep -qi 'in use' "$BATS_TEST_TMPDIR/second.err" ||
+        fail_because socket-file "status 1, and: address in use" \
+            "status $STATUS: $(cat "$BATS_TEST_TMPDIR/second.err")" \
+            "a file that a server listens on is taken from it"
     assert_server_healthy
 }
 
@@ -320,7 +329,7 @@ child_of_server()
     wait_until 5 child_of_server
     kill -TERM "$CHILD"
     wait_until 10 not alive "$CHILD" ||
-        fail_because 06 "the worker ends" "it goes on" \
+        fail_because workers "the worker ends" "it goes on" \
             "the signal went to a handler of the parent's loop"
 }
 
@@ -329,8 +338,9 @@ child_of_server()
     echo mine >"$LISTEN_HOST"
     start refused "${SERVER_CMD[@]}" "$LISTEN_HOST"
     wait_for_exit "$LAST_PID"
-    [ "$STATUS" -eq 1 ]
-    [ "$(cat "$LISTEN_HOST")" = mine ]
+    [ "$STATUS" -eq 1 ] && [ "$(cat "$LISTEN_HOST")" = mine ] ||
+        fail_because socket-file "status 1, and the file as it was" \
+            "status $STATUS" "unlink, though it is no socket"
 }
 
 @test "starts with stdin, stdout and stderr closed" {
@@ -340,23 +350,25 @@ child_of_server()
     server_launch
     PORT=0
     wait_until 10 peer echo:1 fin end
-    peer -n 10 echo:20000 fin end
+    assert_echoes -n 10 echo:20000 fin end
 }
 
 @test "-w 2: SIGTERM kills a worker that is stopped, and says so with exit 1" {
     local worker
 
     server_start -w 2
-    wait_until 5 children_are 2
+    assert_workers 2
     worker=$(children_of "$SERVER_PID" | head -n 1)
     stop "$worker"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" 4 ||
-        fail_because 06 "an end within two seconds or so" "none within 4 s" \
+        fail_because workers "an end within two seconds or so" "none within 4 s" \
             "the parent waits for a worker that never ends"
-    [ "$STATUS" -eq 1 ]
-    [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ]
-    not alive "$worker"
+    [ "$STATUS" -eq 1 ] && [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ] &&
+        not alive "$worker" ||
+        fail_because workers "status 1, a line worker:, and no worker left" \
+            "status $STATUS; $(cat "$SERVER_ERR")" \
+            "a worker that doesn't end is left, or isn't reported"
 }
 
 @test "signals that whoever started it has blocked end it, and replace workers" {
@@ -370,23 +382,21 @@ child_of_server()
     sleep 1.1 # else a second passes before it is replaced
     kill -KILL "$worker"
     wait_until 5 not alive "$worker"
-    wait_until 5 children_are 1
+    assert_workers 1
     kill -TERM "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
 }
 
 @test "a wait that fails for lack of memory is logged, and ends nothing" {
     need_shim echo_once
     server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:2
-    peer -n 5 echo:20000 fin end
+    assert_echoes -n 5 echo:20000 fin end
     assert_injected wait
     [ "$(grep -c '^loop: ' "$SERVER_ERR")" -eq 1 ] ||
-        fail_because 06 "a line: loop: and why" "$(cat "$SERVER_ERR")" \
+        fail_because log "a line: loop: and why" "$(cat "$SERVER_ERR")" \
             "the failed wait is not logged"
     kill -TERM "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
 }
 
 @test "a server's file that another one has replaced is left alone" {
@@ -399,7 +409,8 @@ child_of_server()
     server_start
     kill -TERM "$old"
     wait_for_exit "$old"
-    [ "$STATUS" -eq 0 ]
+    [ "$STATUS" -eq 0 ] ||
+        fail_because shutdown "exit status 0" "$STATUS" "its file is gone"
     assert_server_healthy
 }
 
@@ -419,16 +430,20 @@ server_of_node()
 assert_client_exits()
 {
     STDIN=$TESTS_DIR/run start client "${CLIENT_CMD[@]}" localhost "$PORT"
-    wait_for_exit "$LAST_PID" 5 || fail_because 06 "the client ends" "it hangs" \
+    wait_for_exit "$LAST_PID" 5 || fail_because client "the client ends" "it hangs" \
         "it waits for a FIN that never comes"
-    [ "$STATUS" -eq "$1" ]
-    grep "$2" "$BATS_TEST_TMPDIR/client.err"
+    [ "$STATUS" -eq "$1" ] && grep "$2" "$BATS_TEST_TMPDIR/client.err" ||
+        fail_because client "exit status $1, and on stderr: $2" \
+            "status $STATUS: $(cat "$BATS_TEST_TMPDIR/client.err")" \
+            "what came back isn't counted, or the end isn't told"
 }
 
 @test "client: all came back, and the server never closes: ends all the same" {
     server_of_node '(s) => s.on("data", (data) => s.write(data))'
     assert_client_exits 0 'does.*close'
-    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/client.out"
+    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/client.out" ||
+        fail_because client "stdout is what stdin was" "see above" \
+            "it ends before all is written to stdout"
 }
 
 @test "client: more comes back than was sent: says so at once, exit 1" {

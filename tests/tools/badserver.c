@@ -15,40 +15,29 @@
  *
  * Prints the line of our servers. One connection after the other.
  */
-#include <errno.h>
-#include <netdb.h>
+#include "common.h"
+
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BUF_SIZE 65536 /* late keeps as much */
+#define BUF_SIZE 65536 /* late and gather keep as much */
 
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
+const char tool[] = "badserver";
+static char buf[BUF_SIZE];
 
 static int bind_to(const char *host, const char *port)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *ai;
-    int err = getaddrinfo(host, port, &hints, &ai);
-
-    if (err != 0) {
-        fprintf(stderr, "%s: %s\n", host, gai_strerror(err));
-        exit(1);
-    }
+    const struct addrinfo *ai = resolve(host, port);
     int fd = socket(ai->ai_family, ai->ai_socktype, ai->ai_protocol);
+
     if (fd == -1)
-        die("socket");
+        die_errno("socket");
     if (bind(fd, ai->ai_addr, ai->ai_addrlen) == -1)
-        die("bind");
-    freeaddrinfo(ai);
+        die_errno("bind");
     return fd;
 }
 
@@ -60,95 +49,82 @@ static void announce(int listen_fd, const char *host)
     char port[6];
 
     if (getsockname(listen_fd, sa, &len) == -1)
-        die("getsockname");
+        die_errno("getsockname");
     getnameinfo(sa, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV);
     printf("Server is listening on %s:%s\n", host, port);
     fflush(stdout);
 }
 
-static bool write_all(int fd, const char *buf, size_t n)
+static bool write_all(int fd, const char *from, size_t n)
 {
     while (n > 0) {
-        ssize_t written = write(fd, buf, n);
+        ssize_t written = write(fd, from, n);
 
         if (written == -1)
             return false;
-        buf += written;
-        n -= written;
+        from += written;
+        n -= (size_t)written;
     }
     return true;
 }
 
-static void serve_late(int fd)
+/* Reads n bytes into buf, or fewer when the peer sends no more. */
+static size_t read_all(int fd, size_t n)
 {
-    static char buf[BUF_SIZE];
-    size_t n = 0;
-    ssize_t got;
-
-    while (n < BUF_SIZE && (got = read(fd, buf + n, BUF_SIZE - n)) > 0)
-        n += got;
-    write_all(fd, buf, n);
-}
-
-/* Echoes n bytes, or fewer when the peer sends no more. */
-static void echo(int fd, unsigned long n)
-{
-    static char buf[BUF_SIZE];
-
-    while (n > 0) {
-        ssize_t got = read(fd, buf, n < BUF_SIZE ? n : BUF_SIZE);
-
-        if (got <= 0 || !write_all(fd, buf, got))
-            return;
-        n -= got;
-    }
-}
-
-static void serve_truncated(int fd, unsigned long n)
-{
-    static char buf[BUF_SIZE];
-
-    echo(fd, n);
-    shutdown(fd, SHUT_WR);
-    while (read(fd, buf, sizeof(buf)) > 0)
-        ;
-}
-
-/* Echoes until the peer's FIN, each piece so many times. */
-static void serve_more(int fd, int times, const char *first, const char *last)
-{
-    static char buf[BUF_SIZE];
-    ssize_t got;
-
-    if (!write_all(fd, first, strlen(first)))
-        return;
-    while ((got = read(fd, buf, BUF_SIZE)) > 0)
-        for (int i = 0; i < times; i++)
-            if (!write_all(fd, buf, got))
-                return;
-    write_all(fd, last, strlen(last));
-}
-
-static void serve_gathered(int fd, size_t n)
-{
-    static char buf[BUF_SIZE];
     size_t have = 0;
     ssize_t got;
 
-    while (n <= BUF_SIZE && (got = read(fd, buf + have, n - have)) > 0) {
-        have += got;
-        if (have == n && !write_all(fd, buf, n))
+    while (have < n && (got = read(fd, buf + have, n - have)) > 0)
+        have += (size_t)got;
+    return have;
+}
+
+/* Echoes n bytes, or fewer when the peer sends no more, each piece so many
+   times. */
+static void echo(int fd, size_t n, int times)
+{
+    while (n > 0) {
+        ssize_t got = read(fd, buf, n < BUF_SIZE ? n : BUF_SIZE);
+
+        if (got <= 0)
             return;
-        have %= n;
+        for (int i = 0; i < times; i++)
+            if (!write_all(fd, buf, (size_t)got))
+                return;
+        n -= (size_t)got;
     }
 }
 
-static void serve_reset(int fd, unsigned long n)
+/* Serves one connection with the fault that mode names. */
+static void serve(int fd, const char *mode, size_t n)
 {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-    echo(fd, n);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    if (strcmp(mode, "late") == 0) {
+        write_all(fd, buf, read_all(fd, BUF_SIZE));
+    } else if (strncmp(mode, "truncate=", 9) == 0) {
+        echo(fd, n, 1);
+        shutdown(fd, SHUT_WR);
+        while (read(fd, buf, BUF_SIZE) > 0)
+            ;
+    } else if (strncmp(mode, "reset=", 6) == 0) {
+        echo(fd, n, 1);
+        reset_on_close(fd);
+    } else if (strcmp(mode, "twice") == 0) {
+        echo(fd, SIZE_MAX, 2);
+    } else if (strcmp(mode, "greeting") == 0) {
+        write_all(fd, "220 hello\n", 10);
+        echo(fd, SIZE_MAX, 1);
+    } else if (strcmp(mode, "extra") == 0) {
+        echo(fd, SIZE_MAX, 1);
+        write_all(fd, "x", 1);
+    } else if (strncmp(mode, "gather=", 7) == 0 && n > 0 && n <= BUF_SIZE) {
+        while (read_all(fd, n) == n && write_all(fd, buf, n))
+            ;
+    } else if (strcmp(mode, "silent") == 0) {
+        pause();
+    } else {
+        exit(2);
+    }
+    close(fd);
 }
 
 int main(int argc, char *argv[])
@@ -157,41 +133,23 @@ int main(int argc, char *argv[])
         fprintf(stderr, "usage: badserver MODE HOST PORT\n");
         exit(2);
     }
-    const char *mode = argv[1];
-    const char *equals = strchr(mode, '=');
-    unsigned long n = equals == NULL ? 0 : strtoul(equals + 1, NULL, 10);
+    const char *mode = argv[1], *equals = strchr(mode, '=');
+    size_t n = equals == NULL ? 0 : number(equals + 1, 0, SIZE_MAX);
 
     signal(SIGPIPE, SIG_IGN);
     int listen_fd = bind_to(argv[2], argv[3]);
-    if (strcmp(mode, "refuse") != 0 && listen(listen_fd, SOMAXCONN) == -1)
-        die("listen");
-    announce(listen_fd, argv[2]);
-    if (strcmp(mode, "refuse") == 0)
+    if (strcmp(mode, "refuse") == 0) {
+        announce(listen_fd, argv[2]);
         pause();
-
+    }
+    if (listen(listen_fd, SOMAXCONN) == -1)
+        die_errno("listen");
+    announce(listen_fd, argv[2]);
     for (;;) {
         int fd = accept(listen_fd, NULL, NULL);
 
         if (fd == -1)
-            die("accept");
-        if (strcmp(mode, "late") == 0)
-            serve_late(fd);
-        else if (strncmp(mode, "truncate=", 9) == 0)
-            serve_truncated(fd, n);
-        else if (strncmp(mode, "reset=", 6) == 0)
-            serve_reset(fd, n);
-        else if (strcmp(mode, "twice") == 0)
-            serve_more(fd, 2, "", "");
-        else if (strcmp(mode, "greeting") == 0)
-            serve_more(fd, 1, "220 hello\n", "");
-        else if (strcmp(mode, "extra") == 0)
-            serve_more(fd, 1, "", "x");
-        else if (strncmp(mode, "gather=", 7) == 0 && n > 0)
-            serve_gathered(fd, n);
-        else if (strcmp(mode, "silent") == 0)
-            pause();
-        else
-            exit(2);
-        close(fd);
+            die_errno("accept");
+        serve(fd, mode, n);
     }
 }

@@ -1,92 +1,83 @@
 /*
  * churn -- connects to a server and resets the connection, again and again
  *
- * usage: churn [-p PAIR] [-b BYTES] HOST PORT CYCLES
+ * usage: churn [-b BYTES] HOST PORT CYCLES
  *
- * Every PAIR-th cycle (default 100) also sends a byte and waits for it to come
- * back: by then the server has accepted all those before, and the backlog can
- * not overflow. -b: sends so many bytes before each reset, which then meets a
+ * Every 100th cycle also sends a byte and waits for it to come back: by then
+ * the server has accepted all those before, so that a backlog of 100 can't
+ * overflow. -b: sends so many bytes before each reset, which then meets a
  * server that is echoing. Exit status 0 if every cycle connected and every
- * echo came within 10 s.
+ * byte came back, no 100 cycles took longer than PATIENCE seconds (10), and
+ * the kernel dropped less than five SYNs: each holds up connect for a second.
  */
-#include <netdb.h>
+#include "link.h"
+
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-static void die(const char *what, long cycle)
-{
-    fprintf(stderr, "churn: cycle %ld: ", cycle);
-    perror(what);
-    exit(1);
-}
+#define ROUND 100
 
-/*
- * Cycle i's connection. The first one's looks for the address in the list that
- * takes it, as localhost may be ::1 first, and the server on 127.0.0.1 only;
- * *list is that address from then on.
- */
-static int open_connection(struct addrinfo **list, long i)
-{
-    for (;; *list = (*list)->ai_next) {
-        int fd = socket((*list)->ai_family, SOCK_STREAM, 0);
+const char tool[] = "churn";
+static unsigned long long cycle, n_cycles;
 
-        if (fd != -1 &&
-            connect(fd, (*list)->ai_addr, (*list)->ai_addrlen) == 0)
-            return fd;
-        if (i > 1 || (*list)->ai_next == NULL)
-            die("connect", i);
-        if (fd != -1)
-            close(fd);
-    }
+/* Sends a byte, which has to come back. Sets error if the call fails. */
+static void ping(struct link *l, int64_t deadline_us)
+{
+    link_send(l, 1, 0);
+    if (l->error == 0 && link_wait(l, POLLIN, deadline_us))
+        link_receive(l, 1);
+    if (l->error == 0 && (l->received != 1 || l->corrupt))
+        die("cycle %llu: the byte did not come back", cycle);
 }
 
 int main(int argc, char *argv[])
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *list;
-    struct linger linger = {.l_onoff = 1};
-    struct timeval limit = {.tv_sec = 10};
-    static char bytes[65536];
-    long pair = 100, n_bytes = 0;
+    uint64_t n_bytes = 0;
+    int64_t deadline_us = 0;
+    int n_dropped = 0;
 
-    for (int option; (option = getopt(argc, argv, "p:b:")) != -1;) {
-        if (option == 'p')
-            pair = atol(optarg);
-        else if (option == 'b')
-            n_bytes = atol(optarg);
-        else
+    for (int option; (option = getopt(argc, argv, "b:")) != -1;) {
+        if (option != 'b')
             exit(2);
+        n_bytes = number(optarg, 1, CHUNK_MAX);
     }
-    if (argc - optind != 3 || pair < 1 || n_bytes > (long)sizeof(bytes) ||
-        getaddrinfo(argv[optind], argv[optind + 1], &hints, &list) != 0) {
-        fprintf(stderr,
-                "usage: churn [-p PAIR] [-b BYTES] HOST PORT CYCLES\n");
+    if (argc - optind != 3) {
+        fprintf(stderr, "usage: churn [-b BYTES] HOST PORT CYCLES\n");
         exit(2);
     }
-    signal(SIGPIPE, SIG_IGN); /* as in peer.c */
-    long n_cycles = atol(argv[optind + 2]);
-    for (long i = 1; i <= n_cycles; i++) {
-        int fd = open_connection(&list, i);
-        char byte = (char)i;
+    const struct addrinfo *list = resolve(argv[optind], argv[optind + 1]);
+    n_cycles = number(argv[optind + 2], 1, UINT64_MAX);
+    signal(SIGPIPE, SIG_IGN);
+    for (cycle = 1; cycle <= n_cycles; cycle++) {
+        struct link l = {.key = cycle};
 
-        if (i % pair == 0 || i == n_cycles) {
-            setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-            if (send(fd, &byte, 1, 0) != 1)
-                die("send", i);
-            if (recv(fd, &byte, 1, 0) != 1 || byte != (char)i)
-                die("the echo did not come", i);
-        } else if (n_bytes > 0 &&
-                   send(fd, bytes, (size_t)n_bytes, MSG_DONTWAIT) == -1) {
-            die("send", i);
-        }
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-        close(fd);
+        if (cycle % ROUND == 1)
+            deadline_us = now_us() + patience() * INT64_C(1000000);
+        int64_t began_us = now_us();
+        link_open_now(&l, list, deadline_us);
+        n_dropped += now_us() - began_us > 900000;
+        if (l.error == 0 && (cycle % ROUND == 0 || cycle == n_cycles))
+            ping(&l, deadline_us);
+        else if (l.error == 0 && n_bytes > 0)
+            link_send(&l, n_bytes, 0);
+        if (n_dropped == 5)
+            die("cycle %llu of %llu: connect took a second for the fifth "
+                "time: listen's backlog is too small",
+                cycle, n_cycles);
+        if (l.error == ETIMEDOUT)
+            die("cycle %llu of %llu: stuck: 100 connections take more than "
+                "%d s",
+                cycle, n_cycles, patience());
+        if (l.error != 0)
+            die("cycle %llu: %s", cycle, strerror(l.error));
+        list = l.ai; /* the address that takes connections */
+        link_close(&l, true);
     }
-    printf("%ld cycles\n", n_cycles);
+    printf("%llu cycles\n", n_cycles);
     return 0;
 }

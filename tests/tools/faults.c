@@ -5,7 +5,7 @@
  *
  * A line for each kind of call or fault that came up: its name, the faults
  * injected, the calls seen. With NAME only the number of its faults; NAME
- * "all" is the sum, "calls" the number of calls seen.
+ * "all" is the sum.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,15 +13,13 @@
 
 #include "shim.h"
 
-static const char *const names[] = {
-#define NAME_OF_KIND(name, err) #name,
-#define NAME_OF_FAULT(name) #name,
-    SHIM_KINDS(NAME_OF_KIND) "any", SHIM_FAULTS(NAME_OF_FAULT)};
+static const char *const names[] = {SHIM_NAMES};
 
 int main(int argc, char *argv[])
 {
     struct shim_counts c;
     unsigned long long all = 0;
+    long long named = -1;
 
     if (argc < 2 || argc > 3) {
         fprintf(stderr, "usage: faults FILE [NAME]\n");
@@ -32,25 +30,18 @@ int main(int argc, char *argv[])
         perror(argv[1]);
         return 1;
     }
-    for (int i = 0; i < SHIM_N_COUNTS; i++)
-        all += c.faults[i];
-    if (argc == 3 && strcmp(argv[2], "all") == 0) {
-        printf("%llu\n", all);
-        return 0;
-    }
-    if (argc == 3 && strcmp(argv[2], "calls") == 0) {
-        printf("%llu\n", (unsigned long long)c.calls[K_any]);
-        return 0;
-    }
     for (int i = 0; i < SHIM_N_COUNTS; i++) {
+        all += c.faults[i];
         if (argc == 2 && c.faults[i] + c.calls[i] > 0)
             printf("%-12s %8llu faults %8llu calls\n", names[i],
                    (unsigned long long)c.faults[i],
                    (unsigned long long)c.calls[i]);
-        if (argc == 3 && strcmp(argv[2], names[i]) == 0) {
-            printf("%llu\n", (unsigned long long)c.faults[i]);
-            return 0;
-        }
+        if (argc == 3 && strcmp(argv[2], names[i]) == 0)
+            named = (long long)c.faults[i];
     }
-    return argc == 3;
+    if (argc == 3 && strcmp(argv[2], "all") == 0)
+        named = (long long)all;
+    if (named >= 0)
+        printf("%lld\n", named);
+    return argc == 3 && named < 0;
 }

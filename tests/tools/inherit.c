@@ -6,52 +6,36 @@
  * -b     with all signals blocked
  * -n FD  with that descriptor non-blocking, which all who share it see
  */
-#define _POSIX_C_SOURCE 200809L
+#include "common.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-static void die(const char *what)
-{
-    perror(what);
-    exit(127);
-}
-
-static void block_signals(void)
-{
-    sigset_t all;
-
-    sigfillset(&all);
-    if (sigprocmask(SIG_SETMASK, &all, NULL) == -1)
-        die("sigprocmask");
-}
-
-static void make_nonblocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
-        die("fcntl");
-}
+const char tool[] = "inherit";
 
 int main(int argc, char *argv[])
 {
-    int i;
+    sigset_t all;
 
-    for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-        if (argv[i][1] == 'b')
-            block_signals();
-        else if (argv[i][1] == 'n' && i + 1 < argc)
-            make_nonblocking(atoi(argv[++i]));
-        else
-            break;
+    die_status = 127;
+    sigfillset(&all);
+    for (int option; (option = getopt(argc, argv, "+bn:")) != -1;) {
+        int fd = option == 'n' ? (int)number(optarg, 0, 1 << 20) : -1;
+
+        if (option == 'b' && sigprocmask(SIG_SETMASK, &all, NULL) == -1)
+            die_errno("sigprocmask");
+        if (option == 'n' &&
+            fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == -1)
+            die_errno("fcntl");
+        if (option == '?')
+            return 2;
     }
-    if (i >= argc || argv[i][0] == '-') {
+    if (optind == argc) {
         fprintf(stderr, "usage: inherit [-b] [-n FD]... COMMAND...\n");
         return 2;
     }
-    execvp(argv[i], argv + i);
-    die(argv[i]);
+    execvp(argv[optind], argv + optind);
+    die_errno(argv[optind]);
 }

@@ -23,21 +23,18 @@
  * acknowledges the first piece, and the load's kernel waits about 40 ms for
  * something to send along with that ACK.
  */
-#define _POSIX_C_SOURCE 200809L
+#include "common.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,6 +64,7 @@ struct usage {
     int processes;
 };
 
+const char tool[] = "load";
 static long n_active = 1;
 static long n_idle;
 static long size = 64;
@@ -75,7 +73,7 @@ static double seconds = 1;
 static long n_messages;
 static bool connections;
 static long server_pid;
-static double patience = 10;
+static double give_up = 10;
 static bool machine;
 
 static struct conn *conns;
@@ -89,24 +87,17 @@ static uint64_t messages; /* answered, all phases */
 static int64_t last_answer;
 static long refused;
 
-static void die(const char *what)
+static int64_t clock_ns(clockid_t clock)
 {
-    perror(what);
-    exit(1);
-}
+    struct timespec ts = {0};
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "load: %s\n", what);
-    exit(1);
+    clock_gettime(clock, &ts);
+    return ts.tv_sec * SECOND + ts.tv_nsec;
 }
 
 static int64_t now_ns(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * SECOND + ts.tv_nsec;
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* The bucket of ns: exact below 2^SUB_BITS, then 2^SUB_BITS an octave. */
@@ -145,51 +136,39 @@ static double percentile(double share)
     return 0;
 }
 
-static uint64_t read_number(const char *path, const char *key)
-{
-    char line[256];
-    uint64_t value = 0;
-    FILE *f = fopen(path, "r");
-
-    if (f == NULL)
-        return 0;
-    while (fgets(line, sizeof(line), f) != NULL)
-        if (strncmp(line, key, strlen(key)) == 0)
-            value = strtoull(line + strlen(key), NULL, 10);
-    fclose(f);
-    return value;
-}
-
 /* Adds what one process has used; one that is gone adds nothing. */
 static void usage_add(struct usage *u, long pid, bool with_memory)
 {
-    char path[64];
+    char path[64], line[256];
     clockid_t clock;
-    struct timespec ts;
+    long kib;
 
-    if (clock_getcpuclockid((pid_t)pid, &clock) == 0 &&
-        clock_gettime(clock, &ts) == 0)
-        u->cpu_ns += ts.tv_sec * SECOND + ts.tv_nsec;
+    if (clock_getcpuclockid((pid_t)pid, &clock) == 0)
+        u->cpu_ns += clock_ns(clock);
     u->processes++;
     if (!with_memory)
         return;
     snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", pid);
-    u->pss_kib += (long)read_number(path, "Pss:");
+    FILE *f = fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        if (sscanf(line, "Pss: %ld", &kib) == 1)
+            u->pss_kib += kib;
+    if (f != NULL)
+        fclose(f);
 }
 
-/* The CPU time of children that have ended: fields 16 and 17 of stat. */
+/* Returns the CPU time of children that have ended: fields 16 and 17 of stat.
+ */
 static int64_t reaped_ns(long pid)
 {
     char path[64];
     char line[1024] = "";
-    long utime = 0, stime = 0;
+    long utime, stime;
 
     snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
     FILE *f = fopen(path, "r");
-    if (f == NULL)
-        fail("no such server process");
-    if (fgets(line, sizeof(line), f) == NULL)
-        line[0] = '\0';
+    if (f == NULL || fgets(line, sizeof(line), f) == NULL)
+        die("no such server process");
     fclose(f);
     char *p = strrchr(line, ')'); /* the name before it may hold anything */
     if (p == NULL ||
@@ -197,7 +176,7 @@ static int64_t reaped_ns(long pid)
                " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u"
                " %ld %ld",
                &utime, &stime) != 2)
-        fail("cannot read the server's stat");
+        die("cannot read the server's stat");
     return (utime + stime) * (SECOND / sysconf(_SC_CLK_TCK));
 }
 
@@ -221,14 +200,6 @@ static struct usage server_usage(bool with_memory)
     return u;
 }
 
-static int64_t own_cpu_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return ts.tv_sec * SECOND + ts.tv_nsec;
-}
-
 static void conn_close(struct conn *c)
 {
     close(c->fd);
@@ -239,7 +210,7 @@ static void conn_close(struct conn *c)
 static void conn_lost(struct conn *c)
 {
     if (measuring || c->received > 0)
-        fail("a connection was lost");
+        die("a connection was lost");
     refused++;
     conn_close(c);
 }
@@ -251,7 +222,7 @@ static void conn_watch(struct conn *c, int op)
     if (c->blocked)
         event.events |= EPOLLOUT;
     if (epoll_ctl(epoll_fd, op, c->fd, &event) == -1)
-        die("epoll_ctl");
+        die_errno("epoll_ctl");
 }
 
 /* Sends what the window and the limit allow and the kernel takes. */
@@ -312,9 +283,9 @@ static bool conn_receive(struct conn *c)
         return false;
     }
     if (c->received + n > c->sent)
-        fail("more came back than was sent");
+        die("more came back than was sent");
     if (memcmp(buf, pattern + (c->base + c->received) % PERIOD, n) != 0)
-        fail("what came back is not what was sent");
+        die("what came back is not what was sent");
     uint64_t before = c->received;
     c->received += n;
     conn_answered(c, before);
@@ -330,20 +301,20 @@ static void next_source(int fd)
         source = 1;
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK + source);
     if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == -1)
-        die("bind");
+        die_errno("bind");
 }
 
 /* Connects c and sends its first message. */
 static void conn_open(struct conn *c)
 {
-    struct timeval timeout = {.tv_sec = (time_t)patience};
+    struct timeval timeout = {.tv_sec = (time_t)give_up};
     int64_t began = now_ns();
     int on = 1;
 
     for (;;) {
         c->fd = socket(server->ai_family, SOCK_STREAM, 0);
         if (c->fd == -1)
-            die("socket");
+            die_errno("socket");
         /* On Linux this bounds connect as well. */
         setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
         setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -353,7 +324,7 @@ static void conn_open(struct conn *c)
             break;
         if (errno != EADDRNOTAVAIL || server->ai_family != AF_INET ||
             source > 200)
-            die("connect");
+            die_errno("connect");
         source++;
         close(c->fd);
     }
@@ -378,16 +349,16 @@ static void turn(int64_t until, long *open)
 {
     struct epoll_event events[MAX_EVENTS];
     int64_t now = now_ns();
-    int64_t left = (int64_t)(patience * SECOND) - (now - last_answer);
+    int64_t left = (int64_t)(give_up * SECOND) - (now - last_answer);
 
     if (left <= 0)
-        fail("no answer in time");
+        die("no answer in time");
     if (until > now && until - now < left)
         left = until - now;
     int n = epoll_wait(epoll_fd, events, MAX_EVENTS,
                        (int)((left + 999999) / 1000000));
     if (n == -1 && errno != EINTR)
-        die("epoll_wait");
+        die_errno("epoll_wait");
     for (int i = 0; i < n; i++) {
         struct conn *c = events[i].data.ptr;
         uint32_t ready = events[i].events;
@@ -406,27 +377,12 @@ static void turn(int64_t until, long *open)
     }
 }
 
-static void progress(int64_t began, uint64_t answered)
-{
-    static int64_t last;
-    int64_t now = now_ns();
-
-    if (machine || now - last < SECOND / 5 || !isatty(STDERR_FILENO))
-        return;
-    last = now;
-    double s = (double)(now - began) / SECOND;
-    fprintf(stderr, "\r%6.1f s %12" PRIu64 " %s, %9.0f/s ", s, answered,
-            connections ? "connections" : "messages", (double)answered / s);
-}
-
 /* Gives every active connection as much to send and waits for it all. */
 static void run_to(uint64_t limit)
 {
     long open = 0;
-    int64_t began = now_ns();
-    uint64_t before = messages;
 
-    last_answer = began;
+    last_answer = now_ns();
     for (long i = 0; i < n_active; i++) {
         conns[i].limit = limit > conns[i].sent ? limit : conns[i].sent;
         /* Whole messages only. */
@@ -434,20 +390,16 @@ static void run_to(uint64_t limit)
         open += !conn_done(&conns[i]);
         conn_send(&conns[i]);
     }
-    while (open > 0) {
+    while (open > 0)
         turn(0, &open);
-        progress(began, messages - before);
-    }
 }
 
 static void run_for(double duration)
 {
     long open = n_active;
-    int64_t began = now_ns();
-    int64_t until = began + (int64_t)(duration * SECOND);
-    uint64_t before = messages;
+    int64_t until = now_ns() + (int64_t)(duration * SECOND);
 
-    last_answer = began;
+    last_answer = now_ns();
     for (long i = 0; i < n_active; i++) {
         if (connections && conn_done(&conns[i])) {
             if (conns[i].fd != -1)
@@ -458,10 +410,8 @@ static void run_for(double duration)
             conn_send(&conns[i]);
         }
     }
-    while (now_ns() < until) {
+    while (now_ns() < until)
         turn(until, &open);
-        progress(began, messages - before);
-    }
 }
 
 /* Opens all; each one is answered once, so the server has surely met it. */
@@ -472,7 +422,7 @@ static void open_all(void)
 
     conns = calloc(n_active + n_idle, sizeof(*conns));
     if (conns == NULL)
-        die("calloc");
+        die_errno("calloc");
     last_answer = now_ns();
     while (opened < n_active + n_idle || open > 0) {
         if (opened < n_active + n_idle && open < SETUP_MAX) {
@@ -481,7 +431,7 @@ static void open_all(void)
             c->fd = -1;
             c->sent_at = calloc(depth, sizeof(*c->sent_at));
             if (c->sent_at == NULL)
-                die("calloc");
+                die_errno("calloc");
             if (!connections || opened >= n_active)
                 conn_open(c);
             opened++;
@@ -492,70 +442,54 @@ static void open_all(void)
     }
 }
 
-static void print_line(double s, uint64_t n, struct usage used, long base_kib,
-                       double share, double own_share, const char *limit)
+/* What was measured. */
+struct result {
+    double seconds;
+    uint64_t n; /* messages or connections */
+    struct usage used;
+    long base_kib; /* the server's memory before the first connection */
+    double share; /* of a CPU that the server used */
+    double own_share;
+};
+
+static double us_each(const struct result *r)
+{
+    return r->n > 0 ? (double)r->used.cpu_ns / (double)r->n / 1000 : 0;
+}
+
+static void print_line(const struct result *r, const char *limit)
 {
     printf("messages=%" PRIu64 " seconds=%.3f rate=%.0f p50_us=%.1f "
            "p99_us=%.1f p999_us=%.1f max_us=%.1f cpu_us=%.3f "
            "server_share=%.3f load_share=%.3f limit=%s pss_kib=%ld "
            "base_kib=%ld processes=%d refused=%ld\n",
-           n, s, (double)n / s, percentile(.5), percentile(.99),
-           percentile(.999), percentile(1),
-           n > 0 ? (double)used.cpu_ns / (double)n / 1000 : 0, share,
-           own_share, limit, used.pss_kib, base_kib, used.processes, refused);
+           r->n, r->seconds, (double)r->n / r->seconds, percentile(.5),
+           percentile(.99), percentile(.999), percentile(1), us_each(r),
+           r->share, r->own_share, limit, r->used.pss_kib, r->base_kib,
+           r->used.processes, refused);
 }
 
-static void print_report(double s, uint64_t n, struct usage used,
-                         long base_kib, double share, double own_share,
-                         const char *limit)
+static void print_report(const struct result *r, const char *limit)
 {
-    const char *what = connections ? "connections" : "messages";
-
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%60s\r", "");
     printf("%" PRIu64 " %s of %ld bytes in %.2f s: %.0f/s; every byte as "
            "sent\n",
-           n, what, size, s, (double)n / s);
+           r->n, connections ? "connections" : "messages", size, r->seconds,
+           (double)r->n / r->seconds);
     printf("latency in us: p50 %.0f, p99 %.0f, p99.9 %.0f, max %.0f\n",
            percentile(.5), percentile(.99), percentile(.999), percentile(1));
     if (server_pid != 0) {
         printf("server: %.2f us of CPU each, %.0f %% of one CPU, "
                "%d process%s\n",
-               n > 0 ? (double)used.cpu_ns / (double)n / 1000 : 0, share * 100,
-               used.processes, used.processes > 1 ? "es" : "");
+               us_each(r), r->share * 100, r->used.processes,
+               r->used.processes > 1 ? "es" : "");
         printf("memory: %ld KiB before, %ld KiB with %ld connections\n",
-               base_kib, used.pss_kib, n_active + n_idle);
+               r->base_kib, r->used.pss_kib, n_active + n_idle);
     }
-    printf("load: %.0f %% of one CPU; the bottleneck is %s\n", own_share * 100,
-           strcmp(limit, "load") == 0 ? "THIS LOAD GENERATOR"
-           : strcmp(limit, "server") == 0
-               ? "the server"
-               : "neither: each waits for the other");
-}
-
-/* Raises the descriptor limit as far as it goes. */
-static void raise_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-        die("getrlimit");
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < (rlim_t)(n_active + n_idle + 16))
-        fail("the descriptor limit is below the connections asked for");
-}
-
-static long number(const char *text, long min, long max)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-
-    if (*text == '\0' || *end != '\0' || value < min || value > max) {
-        fprintf(stderr, "load: %s is not from %ld to %ld\n", text, min, max);
-        exit(2);
-    }
-    return value;
+    printf(
+        "load: %.0f %% of one CPU; the bottleneck is %s\n", r->own_share * 100,
+        strcmp(limit, "load") == 0     ? "THIS LOAD GENERATOR"
+        : strcmp(limit, "server") == 0 ? "the server"
+                                       : "neither: each waits for the other");
 }
 
 static double duration(const char *text)
@@ -576,23 +510,23 @@ static void parse_options(int argc, char *argv[])
 
     while ((opt = getopt(argc, argv, "a:i:s:d:t:n:cp:T:m")) != -1) {
         if (opt == 'a')
-            n_active = number(optarg, 1, 1000000);
+            n_active = (long)number(optarg, 1, 1000000);
         else if (opt == 'i')
-            n_idle = number(optarg, 0, 1000000);
+            n_idle = (long)number(optarg, 0, 1000000);
         else if (opt == 's')
-            size = number(optarg, 1, 1 << 30);
+            size = (long)number(optarg, 1, 1 << 30);
         else if (opt == 'd')
-            depth = number(optarg, 1, 1 << 20);
+            depth = (long)number(optarg, 1, 1 << 20);
         else if (opt == 't')
             seconds = duration(optarg);
         else if (opt == 'n')
-            n_messages = number(optarg, 1, 1L << 40);
+            n_messages = (long)number(optarg, 1, 1L << 40);
         else if (opt == 'c')
             connections = true;
         else if (opt == 'p')
-            server_pid = number(optarg, 1, 1L << 30);
+            server_pid = (long)number(optarg, 1, 1L << 30);
         else if (opt == 'T')
-            patience = duration(optarg);
+            give_up = duration(optarg);
         else if (opt == 'm')
             machine = true;
         else
@@ -609,25 +543,22 @@ int main(int argc, char *argv[])
 {
     parse_options(argc, argv);
     signal(SIGPIPE, SIG_IGN);
-    raise_limit();
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    int err = getaddrinfo(argv[optind], argv[optind + 1], &hints, &server);
-    if (err != 0)
-        fail(gai_strerror(err));
-    srand(1);
-    for (int i = 0; i < PERIOD; i++)
-        pattern[i] = (char)(rand() >> 8);
+    if (raise_descriptor_limit() < (uint64_t)(n_active + n_idle + 16))
+        die("the descriptor limit is below the connections asked for");
+    server = resolve(argv[optind], argv[optind + 1]);
+    stream_fill(pattern, 1, 0, PERIOD);
     for (int i = 0; i < IO_SIZE; i++)
         pattern[PERIOD + i] = pattern[i];
     epoll_fd = epoll_create1(0);
     if (epoll_fd == -1)
-        die("epoll_create1");
+        die_errno("epoll_create1");
 
-    long base_kib = server_usage(true).pss_kib;
+    struct result r = {.seconds = 1};
+    r.base_kib = server_usage(true).pss_kib;
     open_all();
     long pss_kib = server_usage(true).pss_kib;
     if (refused > 0) {
-        print_line(1, 0, (struct usage){0}, base_kib, 0, 0, "refused");
+        print_line(&r, "refused");
         exit(3);
     }
 
@@ -636,28 +567,29 @@ int main(int argc, char *argv[])
         run_for(seconds / 10);
     memset(histogram, 0, sizeof(histogram));
     struct usage before = server_usage(false);
-    int64_t own_before = own_cpu_ns();
+    int64_t own_before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     int64_t began = now_ns();
     uint64_t messages_before = messages;
     if (n_messages > 0)
         run_to((uint64_t)(n_messages + 1) * size);
     else
         run_for(seconds);
-    double s = (double)(now_ns() - began) / SECOND;
-    struct usage used = server_usage(false);
-    double own_share = (double)(own_cpu_ns() - own_before) / SECOND / s;
-    uint64_t n = messages - messages_before;
+    r.seconds = (double)(now_ns() - began) / SECOND;
+    r.used = server_usage(false);
+    r.used.cpu_ns -= before.cpu_ns;
+    r.used.pss_kib = pss_kib;
+    r.share = (double)r.used.cpu_ns / SECOND / r.seconds;
+    r.own_share = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - own_before) /
+                  SECOND / r.seconds;
+    r.n = messages - messages_before;
     if (!connections)
         run_to(0);
 
-    used.cpu_ns -= before.cpu_ns;
-    used.pss_kib = pss_kib;
-    double share = (double)used.cpu_ns / SECOND / s;
-    const char *limit = own_share > .9 && share < .9 ? "load"
-                        : share > .9                 ? "server"
-                                                     : "neither";
+    const char *limit = r.own_share > .9 && r.share < .9 ? "load"
+                        : r.share > .9                   ? "server"
+                                                         : "neither";
     if (machine)
-        print_line(s, n, used, base_kib, share, own_share, limit);
+        print_line(&r, limit);
     else
-        print_report(s, n, used, base_kib, share, own_share, limit);
+        print_report(&r, limit);
 }

@@ -8,7 +8,7 @@
  *
  *     echo:BYTES    sends and receives at once, until all came back
  *     send:BYTES    sends and does not read; goes on when all is sent, or
- *                   when the kernel has taken nothing for half a second
+ *                   when nothing moves any more
  *     receive       receives what has been sent and is still missing
  *     ping:TIMES    sends 64 bytes (-m) and waits for them, so often
  *     urgent        sends a byte out of band (MSG_OOB)
@@ -41,26 +41,29 @@
  * connections), and at the end the round trips' times. Exit status: 0, if
  * every connection has run its script and all bytes were right.
  */
-#include "peer.h"
+#include "link.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-#define OPEN_MAX_MACOS 10240 /* where no limit is told, but this is one */
 #define WINDOW 512 /* connections that are busy at once */
+#define ODD_MAX 65537 /* the largest of the odd sizes */
 #define QUIET_MS 30 /* nothing has happened for so long: tell the state */
 #define TELL_MS 500
-#define STALLED_MS 500
+/*
+ * A send has stalled when nothing has moved for so long, in the kernel's
+ * queues either. The short time is for when the server's bytes lie here
+ * unread, so that it is known to be running.
+ */
+#define STALLED_MS 150
+#define SILENT_MS 500
 
 enum step_kind {
     STEP_ECHO,
@@ -76,19 +79,27 @@ enum step_kind {
     STEP_RESET,
     STEP_WAIT,
     STEP_PAUSE,
+    N_STEP_KINDS,
 };
 
 static const struct {
     const char *name;
     bool has_number;
+    bool reads;
 } kinds[] = {
-    [STEP_ECHO] = {"echo", true},        [STEP_SEND] = {"send", true},
-    [STEP_RECEIVE] = {"receive", false}, [STEP_PING] = {"ping", true},
-    [STEP_FLOOD] = {"flood", false},     [STEP_FIN] = {"fin", false},
-    [STEP_END] = {"end", false},         [STEP_DRAIN] = {"drain", false},
-    [STEP_CLOSE] = {"close", false},     [STEP_RESET] = {"reset", false},
-    [STEP_WAIT] = {"wait", false},       [STEP_PAUSE] = {"pause", true},
-    [STEP_URGENT] = {"urgent", false},
+    [STEP_ECHO] = {"echo", true, true},
+    [STEP_SEND] = {"send", true, false},
+    [STEP_RECEIVE] = {"receive", false, true},
+    [STEP_PING] = {"ping", true, true},
+    [STEP_URGENT] = {"urgent", false, false},
+    [STEP_FLOOD] = {"flood", false, true},
+    [STEP_FIN] = {"fin", false, false},
+    [STEP_END] = {"end", false, true},
+    [STEP_DRAIN] = {"drain", false, true},
+    [STEP_CLOSE] = {"close", false, false},
+    [STEP_RESET] = {"reset", false, false},
+    [STEP_WAIT] = {"wait", false, false},
+    [STEP_PAUSE] = {"pause", true, false},
 };
 
 struct step {
@@ -97,7 +108,7 @@ struct step {
     int gate; /* for wait and flood: the signal that ends it, from 1 on */
 };
 
-enum peer_state { PEER_BUSY, PEER_WAITING, PEER_DONE, PEER_LOST };
+enum peer_state { PEER_BUSY, PEER_WAITING, PEER_DONE, PEER_LOST, N_STATES };
 
 struct peer {
     struct link link;
@@ -105,14 +116,19 @@ struct peer {
     int step;
     bool entered; /* the step has begun: */
     uint64_t goal; /* it sends up to this place of the stream */
-    int64_t since_us; /* it began, last sent something, or sent its ping */
+    int64_t since_us; /* it began, or sent its ping */
+    int64_t still_us; /* nothing has moved for so long */
+    int64_t looked_us; /* and then we looked last, */
+    int queued[2]; /* with so much in the kernel's queues */
     uint64_t pings_left;
 };
 
+const char tool[] = "peer";
 static struct step steps[32];
 static int n_steps;
 static struct peer *peers;
 static int n_peers = 1;
+static int n_in[N_STATES];
 static size_t ping_bytes = 64;
 static bool may_lose;
 static int64_t deadline_us;
@@ -123,26 +139,6 @@ static int gates_open; /* how often SIGUSR1 has come */
 static int64_t *ping_us;
 static size_t n_pings, room_for_pings;
 
-static void die(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    fprintf(stderr, "peer: ");
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "\n");
-    va_end(args);
-    exit(1);
-}
-
-static int64_t now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
-}
-
 static void on_gate(int signo)
 {
     int saved_errno = errno;
@@ -151,6 +147,13 @@ static void on_gate(int signo)
     if (write(gate_pipe[1], "", 1) == -1)
         abort();
     errno = saved_errno;
+}
+
+static void set_state(struct peer *p, enum peer_state state)
+{
+    n_in[p->state]--;
+    n_in[state]++;
+    p->state = state;
 }
 
 static void ping_done(struct peer *p)
@@ -166,29 +169,6 @@ static void ping_done(struct peer *p)
     p->entered = p->pings_left == 0;
 }
 
-/* The list that getaddrinfo would give, for a HOST that is a path too. */
-static struct addrinfo *addresses(const char *host, const char *port)
-{
-    static struct sockaddr_un path = {.sun_family = AF_UNIX};
-    static struct addrinfo one = {.ai_family = AF_UNIX,
-                                  .ai_socktype = SOCK_STREAM,
-                                  .ai_addr = (struct sockaddr *)&path,
-                                  .ai_addrlen = sizeof(path)};
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *list;
-
-    if (strchr(host, '/') != NULL) {
-        if (strlen(host) >= sizeof(path.sun_path))
-            die("%s: too long", host);
-        strcpy(path.sun_path, host);
-        return &one;
-    }
-    int err = getaddrinfo(host, port, &hints, &list);
-    if (err != 0)
-        die("%s: %s", host, gai_strerror(err));
-    return list;
-}
-
 /* Begins the step that p has come to. */
 static void step_enter(struct peer *p)
 {
@@ -196,42 +176,58 @@ static void step_enter(struct peer *p)
 
     p->goal = p->link.sent;
     if (s->kind == STEP_ECHO || s->kind == STEP_SEND)
-        p->goal = p->link.sent + s->number;
+        p->goal += s->number;
+    if (s->kind == STEP_URGENT)
+        p->goal++;
     if (s->kind == STEP_FLOOD)
         p->goal = UINT64_MAX;
     if (s->kind == STEP_PING) {
         if (p->pings_left == 0)
             p->pings_left = s->number;
-        p->goal = p->link.sent + ping_bytes;
+        p->goal += ping_bytes;
     }
-    p->link.piece = s->kind == STEP_PING ? ping_bytes : 0;
-    if (s->kind == STEP_URGENT)
-        p->goal = p->link.sent + 1;
-    p->link.urgent = s->kind == STEP_URGENT;
     if (s->kind == STEP_FIN)
         link_fin(&p->link);
     if (s->kind == STEP_CLOSE || s->kind == STEP_RESET)
         link_close(&p->link, s->kind == STEP_RESET);
-    p->since_us = now_us();
+    p->since_us = p->looked_us = now_us();
+    p->still_us = 0;
     p->entered = true;
 }
 
-/* True if p has nothing more to do in its step. */
+/*
+ * Notes whether something moves while p sends. A pause between two looks in
+ * which we have not run counts as a short one: the server has not run either.
+ */
+static void look_at_queues(struct peer *p, bool sent)
+{
+    int queued[2] = {0, 0};
+    int64_t now = now_us(), passed = now - p->looked_us;
+
+    ioctl(p->link.fd, FIONREAD, &queued[0]);
+#ifdef TIOCOUTQ
+    ioctl(p->link.fd, TIOCOUTQ, &queued[1]);
+#endif
+    p->still_us += passed < QUIET_MS * 1000 ? passed : QUIET_MS * 1000;
+    if (sent || memcmp(queued, p->queued, sizeof(queued)) != 0)
+        p->still_us = 0;
+    p->looked_us = now;
+    memcpy(p->queued, queued, sizeof(queued));
+}
+
+/* Returns true if p has nothing more to do in its step. */
 static bool step_is_over(struct peer *p)
 {
     const struct step *s = &steps[p->step];
     const struct link *l = &p->link;
-    int64_t waited_ms = (now_us() - p->since_us) / 1000;
 
     switch (s->kind) {
-    case STEP_ECHO:
-        return l->sent == p->goal && l->received == l->sent;
     case STEP_SEND:
-        return l->sent == p->goal || waited_ms >= STALLED_MS;
+        return l->sent == p->goal ||
+               p->still_us >=
+                   (p->queued[0] > 0 ? STALLED_MS : SILENT_MS) * 1000;
     case STEP_URGENT:
         return l->sent == p->goal;
-    case STEP_RECEIVE:
-        return l->received == l->sent;
     case STEP_PING:
         if (l->sent == p->goal && l->received == l->sent)
             ping_done(p);
@@ -240,6 +236,9 @@ static bool step_is_over(struct peer *p)
         if (gates_open >= s->gate)
             p->goal = l->sent;
         return l->sent == p->goal && l->received == l->sent;
+    case STEP_ECHO:
+    case STEP_RECEIVE:
+        return l->sent == p->goal && l->received == l->sent;
     case STEP_END:
         return l->eof;
     case STEP_DRAIN:
@@ -247,39 +246,23 @@ static bool step_is_over(struct peer *p)
     case STEP_WAIT:
         return gates_open >= s->gate;
     case STEP_PAUSE:
-        return waited_ms >= (int64_t)s->number;
+        return now_us() - p->since_us >= (int64_t)s->number * 1000;
     default:
         return true;
-    }
-}
-
-static bool step_reads(const struct peer *p)
-{
-    switch (steps[p->step].kind) {
-    case STEP_ECHO:
-    case STEP_RECEIVE:
-    case STEP_PING:
-    case STEP_FLOOD:
-    case STEP_END:
-    case STEP_DRAIN:
-        return true;
-    default:
-        return false;
     }
 }
 
 static void peer_lost(struct peer *p, const char *why)
 {
-    const struct link *l = &p->link;
+    struct link *l = &p->link;
 
     if (!may_lose || l->corrupt)
         die("connection %d, step %s: %s, after %llu bytes sent and %llu "
             "received",
             (int)(p - peers) + 1, kinds[steps[p->step].kind].name, why,
             (unsigned long long)l->sent, (unsigned long long)l->received);
-    p->state = PEER_LOST;
-    if (l->fd != -1)
-        link_close(&p->link, false);
+    set_state(p, PEER_LOST);
+    link_close(l, false);
 }
 
 /* Runs as many steps of p as can be run without waiting. */
@@ -287,10 +270,9 @@ static void peer_advance(struct peer *p)
 {
     struct link *l = &p->link;
 
-    p->state = PEER_BUSY;
+    set_state(p, PEER_BUSY);
     for (;;) {
-        enum step_kind kind = steps[p->step].kind;
-
+        l->corrupt |= l->received > l->sent;
         if (l->corrupt) {
             peer_lost(p, "other bytes came back than were sent");
             return;
@@ -301,9 +283,8 @@ static void peer_advance(struct peer *p)
             p->entered = false;
             if (++p->step < n_steps)
                 continue;
-            p->state = PEER_DONE;
-            if (l->fd != -1)
-                link_close(l, false);
+            set_state(p, PEER_DONE);
+            link_close(l, false);
             return;
         }
         if (!p->entered) /* the next ping */
@@ -312,24 +293,34 @@ static void peer_advance(struct peer *p)
             peer_lost(p, strerror(l->error));
         else if (l->eof)
             peer_lost(p, "the server has closed it");
-        else if (kind == STEP_WAIT)
-            p->state = PEER_WAITING;
+        else if (steps[p->step].kind == STEP_WAIT)
+            set_state(p, PEER_WAITING);
         return;
     }
 }
 
-/* What p waits for, in poll's terms. */
+/* Returns what p waits for, in poll's terms. */
 static short peer_events(const struct peer *p)
 {
-    short events = 0;
-
     if (!p->link.connected)
         return POLLOUT;
-    if (step_reads(p))
-        events |= POLLIN;
-    if (p->link.sent < p->goal)
-        events |= POLLOUT;
-    return events;
+    return (kinds[steps[p->step].kind].reads ? POLLIN : 0) |
+           (p->link.sent < p->goal ? POLLOUT : 0);
+}
+
+/* Sends one piece: a ping's message at once, else an odd size, around those
+   of the usual buffers or tiny. */
+static void peer_send(struct peer *p)
+{
+    static const size_t sizes[] = {1,    7,     333,   4095,  4096,
+                                   4097, 16383, 16384, 16385, ODD_MAX};
+    struct link *l = &p->link;
+    enum step_kind kind = steps[p->step].kind;
+    uint64_t left = p->goal - l->sent, n = ping_bytes;
+
+    if (kind != STEP_PING)
+        n = sizes[mix(l->key + l->sent) % (sizeof(sizes) / sizeof(*sizes))];
+    link_send(l, n < left ? n : left, kind == STEP_URGENT ? MSG_OOB : 0);
 }
 
 static void peer_ready(struct peer *p, short revents)
@@ -337,22 +328,36 @@ static void peer_ready(struct peer *p, short revents)
     struct link *l = &p->link;
     uint64_t sent = l->sent;
 
-    if (revents != 0 && !l->connected)
+    if (revents != 0 && !l->connected) {
         link_connect(l);
-    else if (revents != 0) {
+    } else if (revents != 0) {
+        bool reads = kinds[steps[p->step].kind].reads;
+
         if (l->sent < p->goal && (revents & (POLLOUT | POLLERR)))
-            link_send(l, p->goal);
-        if (l->error == 0 && step_reads(p) && (revents & ~POLLOUT))
-            link_receive(l);
+            peer_send(p);
+        if (l->error == 0 && reads && (revents & ~POLLOUT))
+            link_receive(l, receive_buffer > 0 ? 777 : ODD_MAX);
         else if (l->error == 0 && (revents & POLLERR))
             l->error = link_error(l);
     }
-    if (l->sent > sent && steps[p->step].kind == STEP_SEND)
-        p->since_us = now_us();
+    if (l->connected && steps[p->step].kind == STEP_SEND)
+        look_at_queues(p, l->sent > sent);
     if (l->connected)
         peer_advance(p);
     else if (l->error != 0)
         peer_lost(p, strerror(l->error));
+}
+
+/* A SIGUSR1 has come: those that wait may go on. */
+static void open_gate(void)
+{
+    char byte;
+
+    if (read(gate_pipe[0], &byte, 1) == 1)
+        gates_open++;
+    for (int i = 0; i < n_peers; i++)
+        if (peers[i].state == PEER_WAITING)
+            peer_advance(&peers[i]);
 }
 
 /* Polls those that are busy. Returns false if nothing happened. */
@@ -362,8 +367,7 @@ static bool poll_peers(const struct addrinfo *list)
     static struct peer *polled[WINDOW + 1];
     int n = 1;
 
-    fds[0].fd = gate_pipe[0];
-    fds[0].events = POLLIN;
+    fds[0] = (struct pollfd){.fd = gate_pipe[0], .events = POLLIN};
     for (int i = 0; i < n_peers && n <= WINDOW; i++) {
         struct peer *p = &peers[i];
 
@@ -376,32 +380,14 @@ static bool poll_peers(const struct addrinfo *list)
             continue;
         }
         polled[n] = p;
-        fds[n].fd = p->link.fd;
-        fds[n].events = peer_events(p);
-        n++;
+        fds[n++] = (struct pollfd){.fd = p->link.fd, .events = peer_events(p)};
     }
     int n_ready = poll(fds, n, QUIET_MS);
-    if (n_ready > 0 && fds[0].revents != 0) {
-        char byte;
-
-        if (read(gate_pipe[0], &byte, 1) == 1)
-            gates_open++;
-        for (int i = 0; i < n_peers; i++)
-            if (peers[i].state == PEER_WAITING)
-                peer_advance(&peers[i]);
-    }
+    if (n_ready > 0 && fds[0].revents != 0)
+        open_gate();
     for (int i = 1; i < n; i++)
         peer_ready(polled[i], n_ready > 0 ? fds[i].revents : 0);
     return n_ready > 0;
-}
-
-static int count(enum peer_state state)
-{
-    int n = 0;
-
-    for (int i = 0; i < n_peers; i++)
-        n += peers[i].state == state;
-    return n;
 }
 
 static void tell_state(void)
@@ -417,19 +403,12 @@ static void tell_state(void)
     snprintf(line, sizeof(line),
              "%d waiting, %d busy, %d done, %d lost, %llu sent, "
              "%llu received",
-             count(PEER_WAITING), count(PEER_BUSY), count(PEER_DONE),
-             count(PEER_LOST), sent, received);
+             n_in[PEER_WAITING], n_in[PEER_BUSY], n_in[PEER_DONE],
+             n_in[PEER_LOST], sent, received);
     if (strcmp(line, last) != 0)
         printf("%s\n", line);
     fflush(stdout);
     memcpy(last, line, sizeof(line));
-}
-
-static int compare_times(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return (x > y) - (x < y);
 }
 
 static void tell_pings(void)
@@ -443,26 +422,12 @@ static void tell_pings(void)
            (long long)ping_us[n_pings - 1]);
 }
 
-static uint64_t parse_number(const char *text)
-{
-    static const char units[] = "KMG";
-    char *end;
-    uint64_t number = strtoull(text, &end, 10);
-    const char *unit = *end == '\0' ? NULL : strchr(units, *end);
-
-    if (unit != NULL && end[1] == '\0')
-        return number << (10 * (unit - units + 1));
-    if (end == text || *end != '\0')
-        die("not a number: %s", text);
-    return number;
-}
-
 static void parse_step(const char *text)
 {
     static int gates;
     size_t len = strcspn(text, ":");
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+    for (int i = 0; i < N_STEP_KINDS; i++) {
         if (strlen(kinds[i].name) != len ||
             strncmp(kinds[i].name, text, len) != 0 ||
             kinds[i].has_number != (text[len] == ':'))
@@ -471,7 +436,8 @@ static void parse_step(const char *text)
             die("too many steps");
         struct step *s = &steps[n_steps++];
         s->kind = i;
-        s->number = kinds[i].has_number ? parse_number(text + len + 1) : 0;
+        if (kinds[i].has_number)
+            s->number = number(text + len + 1, 0, UINT64_MAX);
         if (s->kind == STEP_WAIT || s->kind == STEP_FLOOD)
             s->gate = ++gates;
         return;
@@ -481,63 +447,38 @@ static void parse_step(const char *text)
 
 static void parse_options(int argc, char *argv[])
 {
-    int option;
     uint64_t seed = 1;
     int64_t seconds = 20;
 
     /* PORT stands where getopt expects the program's name. */
-    while ((option = getopt(argc, argv, "n:t:s:lb:m:")) != -1) {
-        switch (option) {
-        case 'n':
-            n_peers = parse_number(optarg);
-            break;
-        case 't':
-            seconds = parse_number(optarg);
-            break;
-        case 's':
-            seed = parse_number(optarg);
-            break;
-        case 'l':
+    for (int option; (option = getopt(argc, argv, "n:t:s:lb:m:")) != -1;) {
+        if (option == 'n')
+            n_peers = (int)number(optarg, 1, 1000000);
+        else if (option == 't')
+            seconds = (int64_t)number(optarg, 0, 1000000);
+        else if (option == 's')
+            seed = number(optarg, 0, UINT64_MAX);
+        else if (option == 'l')
             may_lose = true;
-            break;
-        case 'b':
-            small_buffer = parse_number(optarg);
-            break;
-        case 'm':
-            ping_bytes = parse_number(optarg);
-            if (ping_bytes == 0 || ping_bytes > CHUNK_MAX)
-                die("a message has 1 to %d bytes", CHUNK_MAX);
-            break;
-        default:
+        else if (option == 'b')
+            receive_buffer = (int)number(optarg, 1, 1 << 30);
+        else if (option == 'm')
+            ping_bytes = number(optarg, 1, CHUNK_MAX);
+        else
             exit(2);
-        }
     }
     for (int i = optind; i < argc; i++)
         parse_step(argv[i]);
     if (n_steps == 0)
         die("no steps");
     deadline_us = now_us() + seconds * 1000000;
-    peers = calloc(n_peers, sizeof(*peers));
+    peers = calloc((size_t)n_peers, sizeof(*peers));
     if (peers == NULL)
         die("out of memory");
+    n_in[PEER_BUSY] = n_peers;
     for (int i = 0; i < n_peers; i++) {
         peers[i].link.fd = -1;
-        peers[i].link.seed = seed * 1000003 + i;
-    }
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        rlim_t soft = limit.rlim_cur;
-
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || soft >= OPEN_MAX_MACOS)
-            return;
-        limit.rlim_cur = OPEN_MAX_MACOS;
-        setrlimit(RLIMIT_NOFILE, &limit);
+        peers[i].link.key = mix(seed * 1000003 + (uint64_t)i);
     }
 }
 
@@ -547,8 +488,9 @@ int main(int argc, char *argv[])
 
     /* The error of send says as much; not every system has MSG_NOSIGNAL. */
     signal(SIGPIPE, SIG_IGN);
-    if (pipe(gate_pipe) == -1 || sigaction(SIGUSR1, &gate, NULL) == -1)
-        die("%s", strerror(errno));
+    open_pipe(gate_pipe);
+    if (sigaction(SIGUSR1, &gate, NULL) == -1)
+        die_errno("sigaction");
     if (argc < 4) {
         fprintf(stderr, "usage: peer HOST PORT [-n N] [-t S] [-s SEED] [-l] "
                         "[-b N] [-m N] STEP...\n");
@@ -556,18 +498,21 @@ int main(int argc, char *argv[])
     }
     parse_options(argc - 2, argv + 2);
     raise_descriptor_limit();
-    struct addrinfo *list = addresses(argv[1], argv[2]);
+    struct addrinfo *list = resolve(argv[1], argv[2]);
     int64_t told_us = now_us();
-    while (count(PEER_BUSY) + count(PEER_WAITING) > 0) {
-        if (!poll_peers(list) || now_us() > told_us + TELL_MS * 1000) {
+    while (n_in[PEER_BUSY] + n_in[PEER_WAITING] > 0) {
+        bool moves = poll_peers(list);
+
+        if (!moves || n_in[PEER_BUSY] == 0 ||
+            now_us() > told_us + TELL_MS * 1000) {
             tell_state();
             told_us = now_us();
         }
         if (now_us() > deadline_us) {
             tell_state();
             die("out of time: %d waiting, %d busy, %d done, %d lost",
-                count(PEER_WAITING), count(PEER_BUSY), count(PEER_DONE),
-                count(PEER_LOST));
+                n_in[PEER_WAITING], n_in[PEER_BUSY], n_in[PEER_DONE],
+                n_in[PEER_LOST]);
         }
     }
     tell_state();

@@ -5,12 +5,13 @@
  *
  * Does what someone at a keyboard does with an echo client: types a line and
  * waits until it has come back, presses Ctrl-Z, says fg, types another line,
- * and presses Ctrl-D.  Ends with the command's exit status, or with 99 and a
- * sentence when an answer has not come within 8 seconds.  The command's
- * stderr is ours, its stdin and stdout are the terminal.
+ * and presses Ctrl-D. Ends with the command's exit status, or with 99 and a
+ * sentence when an answer has not come within PATIENCE seconds (10). The
+ * command's stderr is ours, its stdin and stdout are the terminal.
  */
 #define _XOPEN_SOURCE 700
-#include <errno.h>
+#include "common.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,15 +22,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define WAIT_MS 8000
 #define CTRL_D "\004"
 #define CTRL_Z "\032"
 
-static void die(const char *what)
-{
-    perror(what);
-    exit(98);
-}
+const char tool[] = "pty";
 
 /* Plays the shell: runs the command in the foreground, and says fg as soon as
  * it has stopped. Writes a byte to told_fd for each stop. */
@@ -40,7 +36,7 @@ static void play_shell(int tty_fd, int told_fd, char *argv[])
     signal(SIGTTOU, SIG_IGN); /* tcsetpgrp from the background */
     pid_t pid = fork();
     if (pid == -1)
-        die("fork");
+        die_errno("fork");
     if (pid == 0) {
         setpgid(0, 0);
         tcsetpgrp(tty_fd, getpid());
@@ -49,19 +45,17 @@ static void play_shell(int tty_fd, int told_fd, char *argv[])
         signal(SIGPIPE, SIG_DFL);
         dup2(tty_fd, STDIN_FILENO);
         dup2(tty_fd, STDOUT_FILENO);
-        close(tty_fd);
-        close(told_fd);
         execvp(argv[0], argv);
         perror(argv[0]);
         _exit(127);
     }
     for (;;) {
         if (waitpid(pid, &status, WUNTRACED) == -1)
-            die("waitpid");
+            die_errno("waitpid");
         if (!WIFSTOPPED(status))
             break;
         if (write(told_fd, "", 1) != 1)
-            die("write");
+            die_errno("write");
         kill(-pid, SIGCONT);
     }
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
@@ -70,25 +64,31 @@ static void play_shell(int tty_fd, int told_fd, char *argv[])
 static void type(int pty_fd, const char *keys)
 {
     if (write(pty_fd, keys, strlen(keys)) == -1)
-        die("write");
+        die_errno("write");
 }
 
-/* Ends the program with a sentence unless line comes next, and all of it. */
-static void expect(int fd, const char *line, size_t n, const char *what)
+/* Waits until fd is readable, or exits with a sentence about what isn't. */
+static void await(int fd, const char *what)
 {
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
-    size_t seen = 0;
 
-    while (seen < n) {
+    if (poll(&pfd, 1, patience() * 1000) == 1)
+        return;
+    die_status = 99;
+    die("%s: not within %d s", what, patience());
+}
+
+/* Exits with a sentence unless these n bytes come next. */
+static void expect(int fd, const char *bytes, size_t n, const char *what)
+{
+    for (size_t seen = 0; seen < n; seen++) {
         char byte;
 
-        if (poll(&pfd, 1, WAIT_MS) <= 0 || read(fd, &byte, 1) != 1 ||
-            byte != line[seen]) {
-            fprintf(stderr, "pty: %s: did not come, or not as it should\n",
-                    what);
-            exit(99);
-        }
-        seen++;
+        await(fd, what);
+        if (read(fd, &byte, 1) == 1 && byte == bytes[seen])
+            continue;
+        die_status = 99;
+        die("%s: something else came", what);
     }
 }
 
@@ -101,30 +101,30 @@ int main(int argc, char *argv[])
         fprintf(stderr, "usage: pty COMMAND...\n");
         exit(98);
     }
+    die_status = 98;
     int pty_fd = posix_openpt(O_RDWR | O_NOCTTY);
     if (pty_fd == -1 || grantpt(pty_fd) == -1 || unlockpt(pty_fd) == -1)
-        die("posix_openpt");
-    if (pipe(told) == -1)
-        die("pipe");
+        die_errno("posix_openpt");
+    open_pipe(told);
     pid_t shell = fork();
     if (shell == -1)
-        die("fork");
+        die_errno("fork");
     if (shell == 0) {
         setsid();
-        int tty_fd = open(ptsname(pty_fd), O_RDWR); /* ours from now on */
+        /* Ours from now on. */
+        int tty_fd = open(ptsname(pty_fd), O_RDWR | O_CLOEXEC);
         struct termios mode;
 
         if (tty_fd == -1 || tcgetattr(tty_fd, &mode) == -1)
-            die("tty");
+            die_errno("tty");
         /* What is typed shall come from the client only, and as it is. */
         mode.c_lflag &= ~(tcflag_t)ECHO;
         mode.c_oflag &= ~(tcflag_t)OPOST;
         if (tcsetattr(tty_fd, TCSANOW, &mode) == -1)
-            die("tcsetattr");
+            die_errno("tcsetattr");
         close(pty_fd);
-        close(told[0]);
         if (write(told[1], "", 1) != 1)
-            die("write");
+            die_errno("write");
         play_shell(tty_fd, told[1], argv + 1);
     }
     close(told[1]);
@@ -136,12 +136,8 @@ int main(int argc, char *argv[])
     type(pty_fd, "second\n");
     expect(pty_fd, "second\n", 7, "the line after fg");
     type(pty_fd, CTRL_D);
-    struct pollfd end = {.fd = told[0], .events = POLLIN};
-    if (poll(&end, 1, WAIT_MS) <= 0) {
-        fprintf(stderr, "pty: the client goes on after Ctrl-D\n");
-        exit(99);
-    }
+    await(told[0], "the client's exit after Ctrl-D");
     if (waitpid(shell, &status, 0) == -1)
-        die("waitpid");
+        die_errno("waitpid");
     return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
 }

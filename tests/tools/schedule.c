@@ -21,31 +21,27 @@
  * many were lost.
  *
  * A seed fixes all of that, not the kernel's timing. Prints how many seeds
- * passed; on the first that fails, the seed and what was wrong; exit 1.
+ * passed; on the first that fails, the seed and what was wrong; exit 1. That
+ * nothing moves for PATIENCE seconds (10) is a failure, too.
  */
 #define _GNU_SOURCE
+#include "link.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONNS 4
-#define LIMIT_MS 20000 /* for a seed, far beyond what any takes */
 #define BUF_SIZE 65536
 #define MAX_WORDS 60 /* of a client's command */
 
@@ -58,35 +54,23 @@ enum part {
 };
 
 struct peer {
-    int fd; /* -1: done */
+    struct link link; /* fd -1: done */
     int number;
     enum part part;
     bool fin_at_once;
     bool fin_sent;
-    uint64_t key; /* of its bytes */
     uint64_t random;
     size_t total;
     size_t quit_at; /* bytes sent, for RESET and UNREAD */
     size_t max_piece;
-    size_t sent;
-    size_t received;
 };
 
-extern char **environ;
-
+const char tool[] = "schedule";
 static uint64_t current_seed;
 static bool may_lose;
 static unsigned long long n_lost;
-static char buf[BUF_SIZE];
 
-static void die(const char *what)
-{
-    fprintf(stderr, "schedule: seed %llu: ", (unsigned long long)current_seed);
-    perror(what);
-    exit(1);
-}
-
-/* Tells why the seed failed, and ends. */
+/* Prints why the seed failed, and exits. */
 __attribute__((noreturn, format(printf, 1, 2))) static void
 wrong(const char *format, ...)
 {
@@ -100,20 +84,12 @@ wrong(const char *format, ...)
     exit(1);
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
 static uint64_t next(uint64_t *state)
 {
     return mix(*state += 0x9e3779b97f4a7c15u);
 }
 
-/* 0 to about most, small ones as likely as big ones. */
+/* Returns 0 to about most, small ones as likely as big ones. */
 static size_t any_size(uint64_t *state, size_t most)
 {
     uint64_t bits = next(state);
@@ -122,94 +98,17 @@ static size_t any_size(uint64_t *state, size_t most)
     return (size_t)((bits >> 8) % ((most >> shift) + 1));
 }
 
-static char byte_at(uint64_t key, size_t offset)
-{
-    return (char)(mix(key + offset / 8) >> offset % 8 * 8);
-}
-
-static void fill(char *to, uint64_t key, size_t offset, size_t n)
-{
-    for (size_t i = 0; i < n;) {
-        uint64_t word = mix(key + (offset + i) / 8);
-
-        do
-            to[i] = (char)(word >> (offset + i) % 8 * 8);
-        while (++i < n && (offset + i) % 8 != 0);
-    }
-}
-
-/* Where the n bytes differ from those at offset; n if they do not. */
-static size_t differs(const char *from, uint64_t key, size_t offset, size_t n)
-{
-    static char expected[BUF_SIZE];
-
-    fill(expected, key, offset, n);
-    if (memcmp(from, expected, n) == 0)
-        return n;
-    size_t i = 0;
-    while (from[i] == expected[i])
-        i++;
-    return i;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Small pieces must not wait for each other: TCP would hold them back. */
-static void hurry(int fd)
-{
-    int on = 1;
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-}
-
-static void reset(int fd)
-{
-    struct linger linger = {.l_onoff = 1};
-
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    close(fd);
-}
-
-static struct addrinfo *server_addr;
-
-/*
- * A connection to the server, on the first address of its name that takes
- * one: localhost may be ::1 first, and the server on 127.0.0.1 only. All later
- * connections go to the same address.
- */
-static int connect_to_server(void)
-{
-    static bool found;
-
-    for (;; server_addr = server_addr->ai_next) {
-        int fd = socket(server_addr->ai_family, SOCK_STREAM, 0);
-
-        if (fd != -1 &&
-            connect(fd, server_addr->ai_addr, server_addr->ai_addrlen) == 0) {
-            found = true;
-            return fd;
-        }
-        if (found || server_addr->ai_next == NULL)
-            die("connect");
-        if (fd != -1)
-            close(fd);
-    }
-}
+/* localhost may be ::1 first, and the server on 127.0.0.1 only: this is the
+   rest of the list, from the address that took the first connection on. */
+static const struct addrinfo *server_addr;
 
 static void peer_open(struct peer *p, int number)
 {
     static const enum part parts[16] = {STALL, IDLE, RESET, RESET, UNREAD};
 
     *p = (struct peer){.number = number};
-    p->key = mix(current_seed * CONNS + (uint64_t)number);
-    p->random = mix(p->key);
+    p->link.key = mix(current_seed * CONNS + (uint64_t)number);
+    p->random = mix(p->link.key);
     p->part = next(&p->random) % 16 < 5 ? parts[p->random % 5] : ECHO;
     p->total = any_size(&p->random, 32768);
     p->fin_at_once = next(&p->random) % 2;
@@ -223,31 +122,15 @@ static void peer_open(struct peer *p, int number)
     if (p->max_piece < p->total / 32)
         p->max_piece = p->total / 32;
 
-    p->fd = connect_to_server();
-    hurry(p->fd);
-    fcntl(p->fd, F_SETFL, O_NONBLOCK);
+    link_open_now(&p->link, server_addr,
+                  now_us() + patience() * INT64_C(1000000));
+    if (p->link.error != 0)
+        wrong("connect: %s", strerror(p->link.error));
+    server_addr = p->link.ai;
+    link_hurry(&p->link);
 }
 
-static void peer_done(struct peer *p)
-{
-    if (p->part == RESET)
-        reset(p->fd);
-    else
-        close(p->fd);
-    p->fd = -1;
-}
-
-/* True if the loss of p is allowed: then it is done. */
-static bool peer_lost(struct peer *p)
-{
-    if (!may_lose)
-        return false;
-    n_lost++;
-    peer_done(p);
-    return true;
-}
-
-/* True if it waits for the others: then it does not read. */
+/* Returns true if p waits for the others: then it does not read. */
 static bool peer_stalls(const struct peer *p, bool others_done)
 {
     return (p->part == STALL || p->part == IDLE) && !others_done;
@@ -257,7 +140,7 @@ static short peer_events(const struct peer *p, bool others_done)
 {
     short events = 0;
 
-    if (p->sent < p->total)
+    if (p->link.sent < p->total)
         events |= POLLOUT;
     if (!peer_stalls(p, others_done) && p->part != UNREAD)
         events |= POLLIN;
@@ -267,115 +150,127 @@ static short peer_events(const struct peer *p, bool others_done)
 static void peer_send(struct peer *p)
 {
     size_t n = 1 + (size_t)(next(&p->random) % p->max_piece);
+    size_t left = p->total - (size_t)p->link.sent;
 
-    if (n > p->total - p->sent)
-        n = p->total - p->sent;
-    if (n > BUF_SIZE)
-        n = BUF_SIZE;
-    fill(buf, p->key, p->sent, n);
-    ssize_t sent = send(p->fd, buf, n, MSG_NOSIGNAL);
-    if (sent == -1 && errno != EAGAIN && !peer_lost(p))
-        wrong("connection %d: send after %zu of %zu bytes: %s", p->number,
-              p->sent, p->total, strerror(errno));
-    if (sent > 0)
-        p->sent += (size_t)sent;
+    link_send(&p->link, n < left ? n : left, 0);
 }
 
 static void peer_receive(struct peer *p)
 {
     size_t most = 1 + any_size(&p->random, BUF_SIZE - 2);
-    ssize_t n = recv(p->fd, buf, most < 64 ? 64 : most, 0);
 
-    if (n == -1 && errno == EAGAIN)
-        return;
-    bool early = n == 0 && (p->received < p->total || !p->fin_sent);
-    if ((n == -1 || early) && peer_lost(p))
-        return;
-    if (n == -1)
-        wrong("connection %d: after %zu of %zu bytes: %s", p->number,
-              p->received, p->total, strerror(errno));
-    if (early)
-        wrong("connection %d: end of file after %zu of %zu bytes", p->number,
-              p->received, p->total);
-    if (n == 0) {
-        peer_done(p);
-        return;
-    }
-    size_t same = differs(buf, p->key, p->received, (size_t)n);
-    if (p->received + (size_t)n > p->sent)
-        wrong("connection %d: %zu bytes came, only %zu were sent", p->number,
-              p->received + (size_t)n, p->sent);
-    if (same != (size_t)n)
-        wrong("connection %d: byte %zu of %zu: expected 0x%02x, came 0x%02x",
-              p->number, p->received + same, p->total,
-              (unsigned char)byte_at(p->key, p->received + same),
-              (unsigned char)buf[same]);
-    p->received += (size_t)n;
-    hurry(p->fd);
+    link_receive(&p->link, most < 64 ? 64 : most);
+    link_hurry(&p->link);
+}
+
+/* Fails if something has come that must not, or not yet. */
+static void peer_check(struct peer *p)
+{
+    struct link *l = &p->link;
+    bool early = l->eof && (l->received < p->total || !p->fin_sent);
+    const char *what = NULL;
+
+    if (l->corrupt)
+        what = "other bytes came than were sent";
+    else if (l->received > l->sent)
+        what = "more came than was sent";
+    else if (l->error != 0 && !may_lose)
+        what = strerror(l->error);
+    else if (early && !may_lose)
+        what = "end of file";
+    if (what != NULL)
+        wrong("connection %d: %s; of %zu bytes %llu were sent, %llu came",
+              p->number, what, p->total, (unsigned long long)l->sent,
+              (unsigned long long)l->received);
+    if (l->error != 0 || early)
+        n_lost++;
+    if (l->error != 0 || l->eof)
+        link_close(l, p->part == RESET);
 }
 
 static void peer_turn(struct peer *p, short revents, bool others_done)
 {
-    if ((revents & POLLOUT) && p->sent < p->total)
+    struct link *l = &p->link;
+
+    if ((revents & POLLOUT) && l->sent < p->total)
         peer_send(p);
-    if (p->fd != -1 && (p->part == RESET || p->part == UNREAD) &&
-        p->sent >= p->quit_at)
-        peer_done(p);
-    if (p->fd != -1 && (revents & (POLLIN | POLLHUP | POLLERR)) &&
+    if (l->error == 0 && (p->part == RESET || p->part == UNREAD) &&
+        l->sent >= p->quit_at) {
+        link_close(l, p->part == RESET);
+        return;
+    }
+    if (l->error == 0 && (revents & (POLLIN | POLLHUP | POLLERR)) &&
         !peer_stalls(p, others_done))
         peer_receive(p);
-    if (p->fd != -1 && !p->fin_sent && p->sent == p->total &&
+    peer_check(p);
+    if (l->fd != -1 && !p->fin_sent && l->sent == p->total &&
         (p->part == IDLE ? others_done
-                         : p->fin_at_once || p->received == p->total)) {
-        shutdown(p->fd, SHUT_WR);
+                         : p->fin_at_once || l->received == p->total)) {
+        link_fin(l);
         p->fin_sent = true;
     }
 }
 
-/* True if all that do not wait for others are done. */
+/* Returns true if all that do not wait for others are done. */
 static bool are_done(const struct peer *peers, int n)
 {
     for (int i = 0; i < n; i++)
-        if (peers[i].fd != -1 && peers[i].part != STALL &&
+        if (peers[i].link.fd != -1 && peers[i].part != STALL &&
             peers[i].part != IDLE)
             return false;
     return true;
 }
 
+/* Polls those that are open, once. Returns how many these are. */
+static int play_once(struct peer *peers, int n)
+{
+    struct pollfd fds[CONNS];
+    int n_open = 0;
+    bool others_done = are_done(peers, n);
+    bool due = false; /* without an event */
+
+    for (int i = 0; i < n; i++) {
+        struct peer *p = &peers[i];
+
+        fds[i] = (struct pollfd){.fd = p->link.fd};
+        if (p->link.fd == -1)
+            continue;
+        fds[i].events = peer_events(p, others_done);
+        n_open++;
+        due |= p->link.sent == p->total && !p->fin_sent;
+        due |= p->part == RESET || p->part == UNREAD;
+    }
+    if (n_open > 0 && poll(fds, (nfds_t)n, due ? 1 : 1000) == -1)
+        die_errno("poll");
+    for (int i = 0; i < n; i++)
+        if (peers[i].link.fd != -1)
+            peer_turn(&peers[i], fds[i].revents, others_done);
+    return n_open;
+}
+
 /* Lets the peers play until all are done. */
 static void play(struct peer *peers, int n)
 {
-    int64_t limit = now_ms() + LIMIT_MS;
+    int64_t moved_us = now_us();
+    uint64_t before = 0;
+    int n_before = n;
 
-    for (;;) {
-        struct pollfd fds[CONNS];
-        int n_open = 0;
-        bool others_done = are_done(peers, n);
-        bool fin_due = false;
+    for (int n_open; (n_open = play_once(peers, n)) > 0; n_before = n_open) {
+        uint64_t moved = 0;
 
-        for (int i = 0; i < n; i++) {
-            struct peer *p = &peers[i];
-
-            fds[i] = (struct pollfd){.fd = p->fd};
-            if (p->fd == -1)
-                continue;
-            fds[i].events = peer_events(p, others_done);
-            n_open++;
-            fin_due |= p->sent == p->total && !p->fin_sent;
-            fin_due |= p->part == RESET || p->part == UNREAD;
-        }
-        if (n_open == 0)
-            return;
-        if (poll(fds, (nfds_t)n, fin_due ? 1 : LIMIT_MS) == -1)
-            die("poll");
         for (int i = 0; i < n; i++)
-            if (peers[i].fd != -1)
-                peer_turn(&peers[i], fds[i].revents, others_done);
-        if (now_ms() > limit)
-            for (int i = 0; i < n; i++)
-                if (peers[i].fd != -1)
-                    wrong("connection %d: stuck: %zu of %zu sent, %zu came", i,
-                          peers[i].sent, peers[i].total, peers[i].received);
+            moved += peers[i].link.sent + peers[i].link.received;
+        if (moved != before || n_open != n_before)
+            moved_us = now_us();
+        before = moved;
+        if (now_us() - moved_us < patience() * INT64_C(1000000))
+            continue;
+        for (int i = 0; i < n; i++)
+            if (peers[i].link.fd != -1)
+                wrong("connection %d: stuck: %llu of %zu sent, %llu came",
+                      peers[i].number, (unsigned long long)peers[i].link.sent,
+                      peers[i].total,
+                      (unsigned long long)peers[i].link.received);
     }
 }
 
@@ -383,35 +278,32 @@ static void server_seed(bool serial)
 {
     struct peer peers[CONNS];
 
-    if (!serial) {
-        for (int i = 0; i < CONNS; i++)
-            peer_open(&peers[i], i);
+    for (int i = 0; i < CONNS; i++) {
+        peer_open(&peers[serial ? 0 : i], i);
+        if (serial)
+            play(peers, 1);
+    }
+    if (!serial)
         play(peers, CONNS);
-    }
-    for (int i = 0; serial && i < CONNS; i++) {
-        peer_open(&peers[0], i);
-        play(peers, 1);
-    }
 }
 
+/* A client that runs, and the server that it meets: link is the connection,
+   its stream the client's stdin. */
 struct run {
-    pid_t pid;
-    int conn_fd; /* -1: not yet accepted, or closed */
+    struct link link; /* fd -1: not yet accepted, or closed */
     int in_fd; /* where its stdin comes from; -1: all given */
     int out_fd; /* what it writes on stdout; -1: at its end */
-    uint64_t key;
     uint64_t random;
     size_t total;
     size_t given;
-    size_t received; /* by us, its server */
-    size_t echoed;
     size_t came; /* on its stdout */
     size_t break_at; /* the server breaks off: bytes echoed */
     bool breaks;
     bool by_reset;
-    bool fin_received;
 };
 
+static char buf[BUF_SIZE];
+static int err_fd;
 static volatile pid_t child_pid;
 static volatile bool too_late;
 
@@ -419,11 +311,8 @@ static void on_alarm(int signo)
 {
     (void)signo;
     too_late = true;
-    if (child_pid > 0)
-        kill(-child_pid, SIGKILL);
+    kill(-child_pid, SIGKILL);
 }
-
-static int err_fd;
 
 static int listen_somewhere(char *port, size_t size)
 {
@@ -435,61 +324,50 @@ static int listen_somewhere(char *port, size_t size)
     if (fd == -1 || bind(fd, (struct sockaddr *)&addr, len) == -1 ||
         listen(fd, 16) == -1 ||
         getsockname(fd, (struct sockaddr *)&addr, &len) == -1)
-        die("listen");
+        die_errno("listen");
     snprintf(port, size, "%d", ntohs(addr.sin_port));
     return fd;
 }
 
-/* The environment of the client: ours, the shim and its seed. */
-static char **shim_environment(const char *shim)
+/* Lets the clients have the shim. LD_PRELOAD is a list, with blanks or colons
+   between: a path with one of these is named by this process's descriptor. */
+static void preload(const char *shim)
 {
-    static char preload[4096], seed[64];
-    static char *vars[1024];
-    int n = 0;
+    static int fd; /* stays open */
+    char name[64];
 
-    for (char **var = environ; *var != NULL && n < 1000; var++)
-        if (strncmp(*var, "LD_PRELOAD=", 11) != 0 &&
-            strncmp(*var, "SHIM_SEED=", 10) != 0)
-            vars[n++] = *var;
-    snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", shim);
-    snprintf(seed, sizeof(seed), "SHIM_SEED=%llu",
-             (unsigned long long)current_seed);
-    vars[n++] = preload;
-    vars[n++] = seed;
-    vars[n] = NULL;
-    return vars;
+    if (strpbrk(shim, " :") != NULL) {
+        fd = open(shim, O_RDONLY | O_CLOEXEC);
+        if (fd == -1)
+            die_errno(shim);
+        snprintf(name, sizeof(name), "/proc/%ld/fd/%d", (long)getpid(), fd);
+        shim = name;
+    }
+    setenv("LD_PRELOAD", shim, 1);
 }
 
-/* A file that already holds all of the input. */
+/* Returns a file that already holds all of the input. */
 static int input_file(const struct run *r)
 {
     int fd = memfd_create("input", MFD_CLOEXEC);
 
     if (fd == -1)
-        die("memfd_create");
-    for (size_t at = 0; at < r->total;) {
-        size_t n = r->total - at < BUF_SIZE ? r->total - at : BUF_SIZE;
-
-        fill(buf, r->key, at, n);
-        if (write(fd, buf, n) != (ssize_t)n)
-            die("write");
-        at += n;
-    }
-    lseek(fd, 0, SEEK_SET);
+        die_errno("memfd_create");
+    stream_fill(buf, r->link.key, 0, r->total);
+    if (pwrite(fd, buf, r->total, 0) != (ssize_t)r->total)
+        die_errno("pwrite");
     return fd;
 }
 
-static void run_start(struct run *r, char **argv, const char *shim)
+static void run_start(struct run *r, char **argv)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t defaults;
     int in[2], out[2];
+    char text[32];
     bool from_file;
 
-    *r = (struct run){.conn_fd = -1, .in_fd = -1};
-    r->key = mix(current_seed + (1ull << 50));
-    r->random = mix(r->key);
+    *r = (struct run){.link.fd = -1, .in_fd = -1};
+    r->link.key = mix(current_seed + (1ull << 50));
+    r->random = mix(r->link.key);
     r->total = any_size(&r->random, 32768);
     from_file = next(&r->random) % 4 == 0;
     r->breaks = next(&r->random) % 8 == 0 && r->total > 0;
@@ -497,40 +375,22 @@ static void run_start(struct run *r, char **argv, const char *shim)
     if (r->breaks)
         r->break_at = (size_t)(next(&r->random) % r->total);
 
-    if (pipe2(out, O_CLOEXEC) == -1)
-        die("pipe");
+    open_pipe(out);
     if (from_file) {
         in[0] = input_file(r);
         r->given = r->total;
     } else {
-        if (pipe2(in, O_CLOEXEC) == -1)
-            die("pipe");
+        open_pipe(in);
         r->in_fd = in[1];
         fcntl(r->in_fd, F_SETFL, O_NONBLOCK);
     }
     r->out_fd = out[0];
     fcntl(r->out_fd, F_SETFL, O_NONBLOCK);
-
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
-    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    posix_spawn_file_actions_adddup2(&actions, err_fd, 2);
-    posix_spawnattr_init(&attr);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    posix_spawnattr_setsigdefault(&attr, &defaults);
-    posix_spawnattr_setpgroup(&attr, 0);
-    posix_spawnattr_setflags(&attr,
-                             POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     if (ftruncate(err_fd, 0) == -1)
-        die("ftruncate");
-    errno = posix_spawnp(&r->pid, argv[0], &actions, &attr, argv,
-                         shim_environment(shim));
-    if (errno != 0)
-        die(argv[0]);
-    child_pid = r->pid;
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attr);
+        die_errno("ftruncate");
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)current_seed);
+    setenv("SHIM_SEED", text, 1);
+    child_pid = spawn(argv, in[0], out[1], err_fd, true);
     close(in[0]);
     close(out[1]);
 }
@@ -549,7 +409,7 @@ static void run_feed(struct run *r)
 
     if (n > r->total - r->given)
         n = r->total - r->given;
-    fill(buf, r->key, r->given, n);
+    stream_fill(buf, r->link.key, r->given, n);
     ssize_t given = n == 0 ? 0 : write(r->in_fd, buf, n);
     if (given > 0)
         r->given += (size_t)given;
@@ -558,61 +418,37 @@ static void run_feed(struct run *r)
         close_fd(&r->in_fd);
 }
 
-static void run_lost(struct run *r, const char *what)
-{
-    if (!may_lose)
-        wrong("the server, %s, after %zu bytes: %s", what, r->received,
-              strerror(errno));
-    close_fd(&r->conn_fd);
-}
-
 /* Takes from the socket what the client has sent, and checks it. */
 static void run_receive(struct run *r)
 {
-    ssize_t n = recv(r->conn_fd, buf, 1 + any_size(&r->random, 32768), 0);
+    struct link *l = &r->link;
 
-    if (n == -1 && errno == EAGAIN)
-        return;
-    if (n == -1)
-        run_lost(r, "receiving");
-    if (n == -1)
-        return;
-    if (n == 0 && r->received < r->total && !may_lose)
-        wrong("the client sent its FIN after %zu of %zu bytes", r->received,
-              r->total);
-    r->fin_received = n == 0;
-    if (differs(buf, r->key, r->received, (size_t)n) != (size_t)n)
-        wrong("the client sent something else after byte %zu", r->received);
-    r->received += (size_t)n;
-    hurry(r->conn_fd);
+    link_receive(l, 1 + any_size(&r->random, 32768));
+    if (l->eof && l->received < r->total && !may_lose)
+        wrong("the client sent its FIN after %llu of %zu bytes",
+              (unsigned long long)l->received, r->total);
+    if (l->corrupt || l->received > r->total)
+        wrong("the client sent something else within the first %llu bytes",
+              (unsigned long long)l->received);
+    link_hurry(l);
 }
 
 /* Echoes a piece; at the end, or where this server breaks off, closes. */
 static void run_echo(struct run *r)
 {
+    struct link *l = &r->link;
     size_t n = 1 + any_size(&r->random, 16384);
 
-    if (n > r->received - r->echoed)
-        n = r->received - r->echoed;
-    if (r->breaks && r->echoed + n >= r->break_at)
-        n = r->break_at - r->echoed;
-    fill(buf, r->key, r->echoed, n);
-    ssize_t sent = n == 0 ? 0 : send(r->conn_fd, buf, n, MSG_NOSIGNAL);
-    if (sent == -1 && errno != EAGAIN)
-        run_lost(r, "sending");
-    if (r->conn_fd == -1)
-        return;
-    if (sent > 0)
-        r->echoed += (size_t)sent;
-    if (r->breaks && r->echoed == r->break_at) {
-        if (r->by_reset)
-            reset(r->conn_fd);
-        else
-            close(r->conn_fd);
-        r->conn_fd = -1;
-    } else if (r->fin_received && r->echoed == r->received) {
-        close_fd(&r->conn_fd);
-    }
+    if (n > l->received - l->sent)
+        n = (size_t)(l->received - l->sent);
+    if (r->breaks && l->sent + n >= r->break_at)
+        n = (size_t)(r->break_at - l->sent);
+    if (n > 0)
+        link_send(l, n, 0);
+    if (r->breaks && l->sent == r->break_at)
+        link_close(l, r->by_reset);
+    else if (l->eof && l->sent == l->received)
+        link_close(l, false);
 }
 
 /* Reads what the client has written on stdout, and checks it. */
@@ -620,98 +456,109 @@ static void run_collect(struct run *r)
 {
     ssize_t n = read(r->out_fd, buf, BUF_SIZE);
 
-    if (n == -1)
-        return;
-    if (n == 0) {
+    if (n == 0)
         close_fd(&r->out_fd);
+    if (n <= 0)
         return;
-    }
-    if (r->came + (size_t)n > r->echoed)
-        wrong("stdout: %zu bytes, only %zu were sent", r->came + (size_t)n,
-              r->echoed);
-    if (differs(buf, r->key, r->came, (size_t)n) != (size_t)n)
-        wrong("stdout: something else after byte %zu", r->came);
+    if (r->came + (size_t)n > r->link.sent)
+        wrong("stdout: %zu bytes, only %llu were sent", r->came + (size_t)n,
+              (unsigned long long)r->link.sent);
+    size_t same = stream_same(buf, r->link.key, r->came, (size_t)n);
+    if (same != (size_t)n)
+        wrong("stdout: something else after byte %zu", r->came + same);
     r->came += (size_t)n;
 }
 
-/* True if the server has something to do that no event tells of. */
+/* Returns true if the server has something to do that no event tells of. */
 static bool server_is_due(const struct run *r)
 {
-    return r->conn_fd != -1 && (r->echoed < r->received || r->fin_received ||
-                                (r->breaks && r->echoed == r->break_at));
+    const struct link *l = &r->link;
+
+    return l->fd != -1 && (l->sent < l->received || l->eof ||
+                           (r->breaks && l->sent == r->break_at));
 }
 
+/* Waits for something to do, and does it. */
 static void run_turn(struct run *r, int listen_fd)
 {
+    struct link *l = &r->link;
     struct pollfd fds[] = {
         {.fd = r->in_fd, .events = POLLOUT},
         {.fd = r->out_fd, .events = POLLIN},
-        {.fd = r->conn_fd == -1 ? listen_fd : r->conn_fd,
-         .events = r->fin_received ? 0 : POLLIN},
+        {.fd = l->fd == -1 ? listen_fd : l->fd, .events = l->eof ? 0 : POLLIN},
     };
 
     if (server_is_due(r))
         fds[2].events |= POLLOUT;
-    if (poll(fds, 3, -1) == -1) {
-        if (errno == EINTR)
-            return;
-        die("poll");
-    }
+    alarm((unsigned)patience());
+    if (poll(fds, 3, -1) == -1)
+        return;
     if (fds[0].revents != 0)
         run_feed(r);
     if (fds[1].revents != 0)
         run_collect(r);
-    if (r->conn_fd == -1) {
+    if (l->fd == -1) {
         if (fds[2].revents != 0)
-            r->conn_fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK);
-        if (r->conn_fd != -1)
-            hurry(r->conn_fd);
+            l->fd =
+                accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (l->fd != -1)
+            link_hurry(l);
         return;
     }
-    if ((fds[2].revents & (POLLIN | POLLERR)) && !r->fin_received)
+    if ((fds[2].revents & (POLLIN | POLLERR)) && !l->eof)
         run_receive(r);
-    if (server_is_due(r))
+    if (l->error == 0 && server_is_due(r))
         run_echo(r);
+    if (l->error != 0 && !may_lose)
+        wrong("the server, after %llu bytes: %s",
+              (unsigned long long)l->received, strerror(l->error));
+    if (l->error != 0)
+        link_close(l, false);
 }
 
-static void client_seed(int listen_fd, char **argv, const char *shim)
+/* Fails unless the client has ended as it should. */
+static void check_end(const struct run *r, int status)
 {
-    struct run r;
-    int status;
     char told[256];
-
-    run_start(&r, argv, shim);
-    alarm(LIMIT_MS / 1000);
-    while (r.out_fd != -1)
-        run_turn(&r, listen_fd);
-    close_fd(&r.in_fd);
-    while (waitpid(r.pid, &status, 0) == -1)
-        if (errno != EINTR)
-            die("waitpid");
-    alarm(0);
-    child_pid = 0;
     ssize_t n = pread(err_fd, told, sizeof(told) - 1, 0);
+    int expected = r->breaks ? 1 : 0;
+
     told[n > 0 ? n : 0] = '\0';
-    /* Not accepted, or the client ended before its server: nothing is left. */
-    close_fd(&r.conn_fd);
-    for (int fd; (fd = accept(listen_fd, NULL, NULL)) != -1;)
-        close(fd);
-    if (too_late)
-        wrong("stuck: %zu of %zu given, %zu sent, %zu echoed, %zu on stdout",
-              r.given, r.total, r.received, r.echoed, r.came);
     if (!WIFEXITED(status))
         wrong("the client ended by signal %d; stderr: %s", WTERMSIG(status),
               told);
-    if (may_lose && WEXITSTATUS(status) == 1 && n > 0) {
+    if (may_lose && WEXITSTATUS(status) == 1 && n > 0)
         n_lost++;
-        return;
-    }
-    if (WEXITSTATUS(status) != (r.breaks ? 1 : 0))
+    else if (WEXITSTATUS(status) != expected)
         wrong("exit status %d, expected %d; %zu of %zu came back; stderr: %s",
-              WEXITSTATUS(status), r.breaks ? 1 : 0, r.came, r.total, told);
-    if (!r.breaks && r.came != r.total)
-        wrong("%zu of %zu bytes on stdout, and exit status 0", r.came,
-              r.total);
+              WEXITSTATUS(status), expected, r->came, r->total, told);
+    else if (!r->breaks && r->came != r->total)
+        wrong("%zu of %zu bytes on stdout, and exit status 0", r->came,
+              r->total);
+}
+
+static void client_seed(int listen_fd, char **argv)
+{
+    struct run r;
+    int status;
+
+    run_start(&r, argv);
+    while (r.out_fd != -1)
+        run_turn(&r, listen_fd);
+    close_fd(&r.in_fd);
+    while (waitpid(child_pid, &status, 0) == -1)
+        if (errno != EINTR)
+            die_errno("waitpid");
+    alarm(0);
+    if (too_late)
+        wrong("stuck: %zu of %zu given, %llu sent, %llu echoed, %zu on stdout",
+              r.given, r.total, (unsigned long long)r.link.received,
+              (unsigned long long)r.link.sent, r.came);
+    /* Not accepted, or the client ended before its server: nothing is left. */
+    link_close(&r.link, false);
+    for (int fd; (fd = accept(listen_fd, NULL, NULL)) != -1;)
+        close(fd);
+    check_end(&r, status);
 }
 
 /* Sets client to the command with its HOST and PORT. Returns the listening
@@ -746,6 +593,8 @@ int main(int argc, char *argv[])
     bool serial = false;
     const char *shim = NULL;
     bool is_server = argc > 1 && strcmp(argv[1], "server") == 0;
+    char *client[MAX_WORDS + 3];
+    int listen_fd = -1;
 
     if (!is_server && (argc < 2 || strcmp(argv[1], "client") != 0))
         usage();
@@ -753,9 +602,9 @@ int main(int argc, char *argv[])
     argv++;
     for (int option; (option = getopt(argc, argv, "+f:n:slp:")) != -1;) {
         if (option == 'f')
-            first = strtoull(optarg, NULL, 10);
+            first = number(optarg, 0, UINT64_MAX);
         else if (option == 'n')
-            n_seeds = strtoull(optarg, NULL, 10);
+            n_seeds = number(optarg, 1, UINT64_MAX);
         else if (option == 's')
             serial = true;
         else if (option == 'l')
@@ -769,27 +618,22 @@ int main(int argc, char *argv[])
     argc -= optind;
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
-
-    char *client[MAX_WORDS + 3];
-    int listen_fd = -1;
+    if (is_server ? argc != 2 : argc < 1 || argc > MAX_WORDS || shim == NULL)
+        usage();
     if (is_server) {
-        struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-
-        if (argc != 2 || getaddrinfo(argv[0], argv[1], &hints, &server_addr))
-            usage();
+        server_addr = resolve(argv[0], argv[1]);
     } else {
-        if (argc < 1 || argc > MAX_WORDS || shim == NULL)
-            usage();
+        preload(shim);
         listen_fd = client_prepare(client, argc, argv);
     }
     for (current_seed = first; current_seed < first + n_seeds; current_seed++)
         if (is_server)
             server_seed(serial);
         else
-            client_seed(listen_fd, client, shim);
+            client_seed(listen_fd, client);
+    printf("%llu seeds passed", n_seeds);
     if (may_lose)
-        printf("%llu seeds passed, %llu lost\n", n_seeds, n_lost);
-    else
-        printf("%llu seeds passed\n", n_seeds);
+        printf(", %llu lost", n_lost);
+    printf("\n");
     return 0;
 }

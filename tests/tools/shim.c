@@ -9,10 +9,10 @@
  * SHIM_EINTR=PERCENT  of reads, writes, accepts and waits: EINTR
  * SHIM_EAGAIN=PERCENT of reads, writes and accepts, on non-blocking fds only
  * SHIM_SPURIOUS=PERCENT  of waits that call one idle socket readable
- * SHIM_STEAL=PERCENT  of accepts: the connection is gone before accept looks
  * SHIM_ACCEPT_DELAY=MS   before every accept
  * SHIM_FAIL=RULE,...  RULE is KIND:ERRNO:WHICH. KIND is in shim.h, or "any";
- *                     ERRNO a name, or AUTO; WHICH N, N+, or N-M, from 1
+ *                     ERRNO a name, AUTO, or of accept STEAL: the connection
+ *                     is gone before accept looks; WHICH N, N+, or N-M, from 1
  * SHIM_ADDRESS=1      getaddrinfo gives one address more, ::1, as the first
  * SHIM_SIGNAL_AT=NAME:N  raises the signal just before the Nth wait
  * SHIM_CLOCK=SECONDS:MS  the wall clock jumps, MS after the start
@@ -38,14 +38,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -59,6 +55,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common.h"
 #include "shim.h"
 
 #define MAX_FDS 65536
@@ -67,8 +64,13 @@
 #define AUTO (-1)
 
 /* The function that the program would have called without the shim. */
-#define REAL(name) (resolve((void **)&real_##name, #name), real_##name)
-#define DECLARE_REAL(type, name, ...) static type (*real_##name)(__VA_ARGS__)
+#define REAL(name) \
+    __extension__({ \
+        static __typeof__(&(name)) real_##name; \
+        if (real_##name == NULL) \
+            real_##name = (__typeof__(&(name)))dlsym(RTLD_NEXT, #name); \
+        real_##name; \
+    })
 
 struct rule {
     int kind;
@@ -89,7 +91,7 @@ static int max_fd;
 static struct rule rules[MAX_RULES];
 static int n_rules;
 static uint64_t seed, n_accepted, n_waits_drawn, n_forks;
-static unsigned pct_short, pct_eintr, pct_eagain, pct_spurious, pct_steal;
+static unsigned pct_short, pct_eintr, pct_eagain, pct_spurious;
 static unsigned accept_delay_ms, clock_delay_ms;
 static bool one_address_more;
 static int signal_no;
@@ -100,10 +102,7 @@ static int log_fd = -1;
 static bool started;
 static uintptr_t program_start, program_end;
 
-static const char *const names[] = {
-#define NAME_OF_KIND(name, err) #name,
-#define NAME_OF_FAULT(name) #name,
-    SHIM_KINDS(NAME_OF_KIND) "any", SHIM_FAULTS(NAME_OF_FAULT)};
+static const char *const names[] = {SHIM_NAMES};
 
 static const int auto_errors[] = {
 #define ERRNO_OF_KIND(name, err) err,
@@ -131,69 +130,6 @@ static const struct {
     int value;
 } signal_names[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"HUP", SIGHUP},
                     {"USR1", SIGUSR1}, {"CHLD", SIGCHLD}, {"CONT", SIGCONT}};
-
-DECLARE_REAL(ssize_t, read, int, void *, size_t);
-DECLARE_REAL(ssize_t, write, int, const void *, size_t);
-DECLARE_REAL(ssize_t, recv, int, void *, size_t, int);
-DECLARE_REAL(ssize_t, recvfrom, int, void *, size_t, int, void *, socklen_t *);
-DECLARE_REAL(ssize_t, send, int, const void *, size_t, int);
-DECLARE_REAL(ssize_t, sendto, int, const void *, size_t, int, const void *,
-             socklen_t);
-DECLARE_REAL(ssize_t, readv, int, const struct iovec *, int);
-DECLARE_REAL(ssize_t, writev, int, const struct iovec *, int);
-DECLARE_REAL(ssize_t, sendmsg, int, const struct msghdr *, int);
-DECLARE_REAL(ssize_t, recvmsg, int, struct msghdr *, int);
-DECLARE_REAL(int, accept, int, void *, socklen_t *);
-DECLARE_REAL(int, accept4, int, void *, socklen_t *, int);
-DECLARE_REAL(int, select, int, fd_set *, fd_set *, fd_set *, struct timeval *);
-DECLARE_REAL(int, pselect, int, fd_set *, fd_set *, fd_set *,
-             const struct timespec *, const sigset_t *);
-DECLARE_REAL(int, poll, struct pollfd *, nfds_t, int);
-DECLARE_REAL(int, ppoll, struct pollfd *, nfds_t, const struct timespec *,
-             const sigset_t *);
-DECLARE_REAL(int, epoll_wait, int, struct epoll_event *, int, int);
-DECLARE_REAL(int, epoll_pwait, int, struct epoll_event *, int, int,
-             const sigset_t *);
-DECLARE_REAL(int, epoll_ctl, int, int, int, struct epoll_event *);
-DECLARE_REAL(int, epoll_create, int);
-DECLARE_REAL(int, epoll_create1, int);
-DECLARE_REAL(int, socket, int, int, int);
-DECLARE_REAL(int, getaddrinfo, const char *, const char *,
-             const struct addrinfo *, struct addrinfo **);
-DECLARE_REAL(void, freeaddrinfo, struct addrinfo *);
-DECLARE_REAL(int, bind, int, const void *, socklen_t);
-DECLARE_REAL(int, listen, int, int);
-DECLARE_REAL(int, connect, int, const void *, socklen_t);
-DECLARE_REAL(int, getsockname, int, void *, socklen_t *);
-DECLARE_REAL(int, setsockopt, int, int, int, const void *, socklen_t);
-DECLARE_REAL(int, shutdown, int, int);
-DECLARE_REAL(int, close, int);
-DECLARE_REAL(int, fcntl, int, int, ...);
-DECLARE_REAL(int, pipe, int *);
-DECLARE_REAL(int, pipe2, int *, int);
-DECLARE_REAL(pid_t, fork, void);
-DECLARE_REAL(int, sigaction, int, const struct sigaction *,
-             struct sigaction *);
-DECLARE_REAL(void *, malloc, size_t);
-DECLARE_REAL(void *, calloc, size_t, size_t);
-DECLARE_REAL(void *, realloc, void *, size_t);
-DECLARE_REAL(time_t, time, time_t *);
-DECLARE_REAL(int, gettimeofday, struct timeval *, void *);
-DECLARE_REAL(int, clock_gettime, clockid_t, struct timespec *);
-
-static void resolve(void **function, const char *name)
-{
-    if (*function == NULL)
-        *function = dlsym(RTLD_NEXT, name);
-}
-
-static uint64_t mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
 
 static int64_t monotonic_ms(void)
 {
@@ -362,7 +298,6 @@ __attribute__((constructor)) static void start(void)
     pct_eintr = (unsigned)from_env("SHIM_EINTR");
     pct_eagain = (unsigned)from_env("SHIM_EAGAIN");
     pct_spurious = (unsigned)from_env("SHIM_SPURIOUS");
-    pct_steal = (unsigned)from_env("SHIM_STEAL");
     accept_delay_ms = (unsigned)from_env("SHIM_ACCEPT_DELAY");
     clock_delay_ms = (unsigned)from_env("SHIM_CLOCK_DELAY");
     one_address_more = from_env("SHIM_ADDRESS") != 0;
@@ -382,9 +317,13 @@ __attribute__((constructor)) static void start(void)
     if ((text = getenv("SHIM_LOG")) != NULL) {
         int fd = (int)syscall(SYS_openat, AT_FDCWD, text,
                               O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        /* Out of the way of what the program opens. */
+        /* Out of the way of what the program opens, where the limit lets it.
+         */
         log_fd = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 900);
-        syscall(SYS_close, fd);
+        if (log_fd == -1)
+            log_fd = fd;
+        else
+            syscall(SYS_close, fd);
     }
 }
 
@@ -504,94 +443,45 @@ static bool disturb_iov(int fd, const struct iovec *iov, int n_iov,
     return false;
 }
 
-ssize_t read(int fd, void *buf, size_t n)
-{
-    if (fails(K_read, fd) || disturb(fd, &n, F_short_read))
-        return -1;
-    return REAL(read)(fd, buf, n);
-}
+/* A call that transfers n bytes on fd. */
+#define TRANSFER(kind, name, params, args) \
+    ssize_t name params \
+    { \
+        if (fails(K_##kind, fd) || disturb(fd, &n, F_short_##kind)) \
+            return -1; \
+        return REAL(name) args; \
+    }
 
-ssize_t __read_chk(int fd, void *buf, size_t n, size_t size);
-ssize_t __read_chk(int fd, void *buf, size_t n, size_t size)
-{
-    if (n > size)
-        abort();
-    return read(fd, buf, n);
-}
+TRANSFER(read, read, (int fd, void *buf, size_t n), (fd, buf, n))
+TRANSFER(read, recv, (int fd, void *buf, size_t n, int flags),
+         (fd, buf, n, flags))
+TRANSFER(read, recvfrom,
+         (int fd, void *restrict buf, size_t n, int flags, __SOCKADDR_ARG addr,
+          socklen_t *restrict len),
+         (fd, buf, n, flags, addr, len))
+TRANSFER(write, write, (int fd, const void *buf, size_t n), (fd, buf, n))
+TRANSFER(write, send, (int fd, const void *buf, size_t n, int flags),
+         (fd, buf, n, flags))
+TRANSFER(write, sendto,
+         (int fd, const void *buf, size_t n, int flags,
+          __CONST_SOCKADDR_ARG addr, socklen_t len),
+         (fd, buf, n, flags, addr, len))
 
-ssize_t recv(int fd, void *buf, size_t n, int flags)
-{
-    if (fails(K_read, fd) || disturb(fd, &n, F_short_read))
-        return -1;
-    return REAL(recv)(fd, buf, n, flags);
-}
+/* The same for an array of buffers. */
+#define TRANSFER_V(kind, name) \
+    ssize_t name(int fd, const struct iovec *iov, int n_iov) \
+    { \
+        struct iovec cut; \
+        if (fails(K_##kind, fd) || \
+            disturb_iov(fd, iov, n_iov, &cut, F_short_##kind)) \
+            return -1; \
+        if (cut.iov_base != NULL) \
+            return REAL(name)(fd, &cut, 1); \
+        return REAL(name)(fd, iov, n_iov); \
+    }
 
-ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags);
-ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
-{
-    if (n > size)
-        abort();
-    return recv(fd, buf, n, flags);
-}
-
-ssize_t recvfrom(int fd, void *restrict buf, size_t n, int flags,
-                 __SOCKADDR_ARG addr, socklen_t *restrict len)
-{
-    if (fails(K_read, fd) || disturb(fd, &n, F_short_read))
-        return -1;
-    return REAL(recvfrom)(fd, buf, n, flags, addr.__sockaddr__, len);
-}
-
-ssize_t readv(int fd, const struct iovec *iov, int n_iov)
-{
-    struct iovec cut;
-
-    if (fails(K_read, fd) || disturb_iov(fd, iov, n_iov, &cut, F_short_read))
-        return -1;
-    if (cut.iov_base != NULL)
-        return REAL(readv)(fd, &cut, 1);
-    return REAL(readv)(fd, iov, n_iov);
-}
-
-ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
-{
-    if (fails(K_read, fd))
-        return -1;
-    return REAL(recvmsg)(fd, msg, flags);
-}
-
-ssize_t write(int fd, const void *buf, size_t n)
-{
-    if (fails(K_write, fd) || disturb(fd, &n, F_short_write))
-        return -1;
-    return REAL(write)(fd, buf, n);
-}
-
-ssize_t send(int fd, const void *buf, size_t n, int flags)
-{
-    if (fails(K_write, fd) || disturb(fd, &n, F_short_write))
-        return -1;
-    return REAL(send)(fd, buf, n, flags);
-}
-
-ssize_t sendto(int fd, const void *buf, size_t n, int flags,
-               __CONST_SOCKADDR_ARG addr, socklen_t len)
-{
-    if (fails(K_write, fd) || disturb(fd, &n, F_short_write))
-        return -1;
-    return REAL(sendto)(fd, buf, n, flags, addr.__sockaddr__, len);
-}
-
-ssize_t writev(int fd, const struct iovec *iov, int n_iov)
-{
-    struct iovec cut;
-
-    if (fails(K_write, fd) || disturb_iov(fd, iov, n_iov, &cut, F_short_write))
-        return -1;
-    if (cut.iov_base != NULL)
-        return REAL(writev)(fd, &cut, 1);
-    return REAL(writev)(fd, iov, n_iov);
-}
+TRANSFER_V(read, readv)
+TRANSFER_V(write, writev)
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
@@ -608,6 +498,25 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     return REAL(sendmsg)(fd, &shorter, flags);
 }
+
+/* What a program calls that was built with _FORTIFY_SOURCE. */
+#define CHECKED(type, name, params, fits, call) \
+    type name params; \
+    type name params \
+    { \
+        if (!(fits)) \
+            abort(); \
+        return call; \
+    }
+
+CHECKED(ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t size),
+        n <= size, read(fd, buf, n))
+CHECKED(ssize_t, __recv_chk,
+        (int fd, void *buf, size_t n, size_t size, int flags), n <= size,
+        recv(fd, buf, n, flags))
+CHECKED(int, __poll_chk,
+        (struct pollfd * fds, nfds_t n, int timeout, size_t size),
+        n <= size / sizeof(*fds), poll(fds, n, timeout))
 
 static void hold_up(unsigned ms, int fd)
 {
@@ -637,7 +546,7 @@ static bool disturb_accept(int fd)
         errno = EAGAIN;
         return true;
     }
-    if (failure == STEAL || hit(number >> 16, pct_steal)) {
+    if (failure == STEAL) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
 
         if (REAL(poll)(&p, 1, 0) == 1) {
@@ -662,16 +571,13 @@ static int accepted(int fd)
 
 int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
-    if (disturb_accept(fd))
-        return -1;
-    return accepted(REAL(accept)(fd, addr.__sockaddr__, len));
+    return disturb_accept(fd) ? -1 : accepted(REAL(accept)(fd, addr, len));
 }
 
 int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
 {
-    if (disturb_accept(fd))
-        return -1;
-    return accepted(REAL(accept4)(fd, addr.__sockaddr__, len, flags));
+    return disturb_accept(fd) ? -1
+                              : accepted(REAL(accept4)(fd, addr, len, flags));
 }
 
 /* Before every wait. True: it fails, errno is set. */
@@ -752,29 +658,6 @@ static int try_select(int n_fds, fd_set *r, fd_set *w, fd_set *e,
     return n + 1;
 }
 
-int select(int n_fds, fd_set *restrict r, fd_set *restrict w,
-           fd_set *restrict e, struct timeval *restrict timeout)
-{
-    uint64_t number;
-
-    if (disturb_wait(&number))
-        return -1;
-    int n = try_select(n_fds, r, w, e, number);
-    return n != -1 ? n : REAL(select)(n_fds, r, w, e, timeout);
-}
-
-int pselect(int n_fds, fd_set *restrict r, fd_set *restrict w,
-            fd_set *restrict e, const struct timespec *restrict timeout,
-            const sigset_t *restrict mask)
-{
-    uint64_t number;
-
-    if (disturb_wait(&number))
-        return -1;
-    int n = try_select(n_fds, r, w, e, number);
-    return n != -1 ? n : REAL(pselect)(n_fds, r, w, e, timeout, mask);
-}
-
 static int try_poll(struct pollfd *fds, nfds_t n_fds, uint64_t number)
 {
     if (!hit(number >> 8, pct_spurious) || n_fds == 0)
@@ -791,35 +674,6 @@ static int try_poll(struct pollfd *fds, nfds_t n_fds, uint64_t number)
         }
     }
     return -1;
-}
-
-int poll(struct pollfd *fds, nfds_t n_fds, int timeout)
-{
-    uint64_t number;
-
-    if (disturb_wait(&number))
-        return -1;
-    int n = try_poll(fds, n_fds, number);
-    return n != -1 ? n : REAL(poll)(fds, n_fds, timeout);
-}
-
-int ppoll(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
-          const sigset_t *mask)
-{
-    uint64_t number;
-
-    if (disturb_wait(&number))
-        return -1;
-    int n = try_poll(fds, n_fds, number);
-    return n != -1 ? n : REAL(ppoll)(fds, n_fds, timeout, mask);
-}
-
-int __poll_chk(struct pollfd *fds, nfds_t n_fds, int timeout, size_t size);
-int __poll_chk(struct pollfd *fds, nfds_t n_fds, int timeout, size_t size)
-{
-    if (size / sizeof(*fds) < n_fds)
-        abort();
-    return poll(fds, n_fds, timeout);
 }
 
 static bool is_among(const struct epoll_event *events, int n, uint64_t data)
@@ -855,27 +709,39 @@ static int try_epoll(int epoll_fd, struct epoll_event *events, int max,
     return n > 0 ? n : -1;
 }
 
-int epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout)
-{
-    uint64_t number;
+/* A call that waits: it fails, or try finds a spurious event, or it is as the
+   program asked. */
+#define WAIT(name, try, params, args) \
+    int name params \
+    { \
+        uint64_t number; \
+        if (disturb_wait(&number)) \
+            return -1; \
+        int found = try; \
+        return found != -1 ? found : REAL(name) args; \
+    }
 
-    if (disturb_wait(&number))
-        return -1;
-    int n = try_epoll(epoll_fd, events, max, number);
-    return n != -1 ? n : REAL(epoll_wait)(epoll_fd, events, max, timeout);
-}
-
-int epoll_pwait(int epoll_fd, struct epoll_event *events, int max, int timeout,
-                const sigset_t *mask)
-{
-    uint64_t number;
-
-    if (disturb_wait(&number))
-        return -1;
-    int n = try_epoll(epoll_fd, events, max, number);
-    return n != -1 ? n
-                   : REAL(epoll_pwait)(epoll_fd, events, max, timeout, mask);
-}
+WAIT(select, try_select(n, r, w, e, number),
+     (int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e,
+      struct timeval *restrict timeout),
+     (n, r, w, e, timeout))
+WAIT(pselect, try_select(n, r, w, e, number),
+     (int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e,
+      const struct timespec *restrict timeout, const sigset_t *restrict mask),
+     (n, r, w, e, timeout, mask))
+WAIT(poll, try_poll(fds, n, number),
+     (struct pollfd * fds, nfds_t n, int timeout), (fds, n, timeout))
+WAIT(ppoll, try_poll(fds, n, number),
+     (struct pollfd * fds, nfds_t n, const struct timespec *timeout,
+      const sigset_t *mask),
+     (fds, n, timeout, mask))
+WAIT(epoll_wait, try_epoll(epoll_fd, events, max, number),
+     (int epoll_fd, struct epoll_event *events, int max, int timeout),
+     (epoll_fd, events, max, timeout))
+WAIT(epoll_pwait, try_epoll(epoll_fd, events, max, number),
+     (int epoll_fd, struct epoll_event *events, int max, int timeout,
+      const sigset_t *mask),
+     (epoll_fd, events, max, timeout, mask))
 
 int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 {
@@ -891,16 +757,6 @@ int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
     return result;
 }
 
-int epoll_create(int size)
-{
-    return fails(K_epoll_create, -1) ? -1 : REAL(epoll_create)(size);
-}
-
-int epoll_create1(int flags)
-{
-    return fails(K_epoll_create, -1) ? -1 : REAL(epoll_create1)(flags);
-}
-
 int close(int fd)
 {
     start();
@@ -911,11 +767,6 @@ int close(int fd)
         memset(&fd_states[fd], 0, sizeof(fd_states[fd]));
     }
     return REAL(close)(fd);
-}
-
-int socket(int family, int type, int protocol)
-{
-    return fails(K_socket, -1) ? -1 : REAL(socket)(family, type, protocol);
 }
 
 static struct addrinfo extra;
@@ -949,40 +800,36 @@ void freeaddrinfo(struct addrinfo *list)
     REAL(freeaddrinfo)(list == &extra ? extra.ai_next : list);
 }
 
-int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
-{
-    return fails(K_bind, fd) ? -1 : REAL(bind)(fd, addr.__sockaddr__, len);
-}
+/* A call that only fails when a rule says so. */
+#define CALL(type, kind, name, fd, params, args) \
+    type name params \
+    { \
+        return fails(K_##kind, fd) ? -1 : REAL(name) args; \
+    }
 
-int listen(int fd, int backlog)
-{
-    return fails(K_listen, fd) ? -1 : REAL(listen)(fd, backlog);
-}
-
-int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
-{
-    return fails(K_connect, fd) ? -1
-                                : REAL(connect)(fd, addr.__sockaddr__, len);
-}
-
-int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
-{
-    if (fails(K_getsockname, fd))
-        return -1;
-    return REAL(getsockname)(fd, addr.__sockaddr__, len);
-}
-
-int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
-{
-    if (fails(K_setsockopt, fd))
-        return -1;
-    return REAL(setsockopt)(fd, level, name, value, len);
-}
-
-int shutdown(int fd, int how)
-{
-    return fails(K_shutdown, fd) ? -1 : REAL(shutdown)(fd, how);
-}
+CALL(ssize_t, read, recvmsg, fd, (int fd, struct msghdr *msg, int flags),
+     (fd, msg, flags))
+CALL(int, epoll_create, epoll_create, -1, (int size), (size))
+CALL(int, epoll_create, epoll_create1, -1, (int flags), (flags))
+CALL(int, socket, socket, -1, (int family, int type, int protocol),
+     (family, type, protocol))
+CALL(int, bind, bind, fd, (int fd, __CONST_SOCKADDR_ARG addr, socklen_t len),
+     (fd, addr, len))
+CALL(int, listen, listen, fd, (int fd, int backlog), (fd, backlog))
+CALL(int, connect, connect, fd,
+     (int fd, __CONST_SOCKADDR_ARG addr, socklen_t len), (fd, addr, len))
+CALL(int, getsockname, getsockname, fd,
+     (int fd, __SOCKADDR_ARG addr, socklen_t *restrict len), (fd, addr, len))
+CALL(int, setsockopt, setsockopt, fd,
+     (int fd, int level, int name, const void *value, socklen_t len),
+     (fd, level, name, value, len))
+CALL(int, shutdown, shutdown, fd, (int fd, int how), (fd, how))
+CALL(int, pipe, pipe, -1, (int fds[2]), (fds))
+CALL(int, pipe, pipe2, -1, (int fds[2], int flags), (fds, flags))
+CALL(int, sigaction, sigaction, -1,
+     (int signo, const struct sigaction *restrict action,
+      struct sigaction *restrict old),
+     (signo, action, old))
 
 int fcntl(int fd, int op, ...)
 {
@@ -996,16 +843,6 @@ int fcntl(int fd, int op, ...)
 
 int fcntl64(int fd, int op, ...) __attribute__((alias("fcntl")));
 
-int pipe(int fds[2])
-{
-    return fails(K_pipe, -1) ? -1 : REAL(pipe)(fds);
-}
-
-int pipe2(int fds[2], int flags)
-{
-    return fails(K_pipe, -1) ? -1 : REAL(pipe2)(fds, flags);
-}
-
 pid_t fork(void)
 {
     if (fails(K_fork, -1))
@@ -1015,14 +852,6 @@ pid_t fork(void)
     if (pid == 0)
         n_waits_drawn += n_forks << 32; /* workers differ in their waits */
     return pid;
-}
-
-int sigaction(int signo, const struct sigaction *restrict action,
-              struct sigaction *restrict old)
-{
-    if (fails(K_sigaction, -1))
-        return -1;
-    return REAL(sigaction)(signo, action, old);
 }
 
 /*
@@ -1037,26 +866,17 @@ static bool alloc_fails(const void *caller)
            fails(K_malloc, -1);
 }
 
-void *malloc(size_t n)
-{
-    if (alloc_fails(__builtin_return_address(0)))
-        return NULL;
-    return REAL(malloc)(n);
-}
+#define ALLOCATION(name, params, args) \
+    void *name params \
+    { \
+        if (alloc_fails(__builtin_return_address(0))) \
+            return NULL; \
+        return REAL(name) args; \
+    }
 
-void *calloc(size_t n, size_t size)
-{
-    if (alloc_fails(__builtin_return_address(0)))
-        return NULL;
-    return REAL(calloc)(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-    if (alloc_fails(__builtin_return_address(0)))
-        return NULL;
-    return REAL(realloc)(p, n);
-}
+ALLOCATION(malloc, (size_t n), (n))
+ALLOCATION(calloc, (size_t n, size_t size), (n, size))
+ALLOCATION(realloc, (void *p, size_t n), (p, n))
 
 /* Seconds that the wall clock is off now. */
 static int64_t clock_offset(void)

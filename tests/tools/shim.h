@@ -53,6 +53,11 @@ enum shim_fault {
     SHIM_FAULTS(SHIM_ENUM_FAULT) SHIM_N_COUNTS
 };
 
+#define SHIM_NAME_OF_KIND(name, err) #name,
+#define SHIM_NAME_OF_FAULT(name) #name,
+#define SHIM_NAMES \
+    SHIM_KINDS(SHIM_NAME_OF_KIND) "any", SHIM_FAULTS(SHIM_NAME_OF_FAULT)
+
 struct shim_counts {
     uint64_t calls[SHIM_N_COUNTS];
     uint64_t faults[SHIM_N_COUNTS];
