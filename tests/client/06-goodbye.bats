@@ -21,16 +21,20 @@ server_of_node()
 assert_client_exits()
 {
     STDIN=$TESTS_DIR/run start client "${CLIENT_CMD[@]}" localhost "$PORT"
-    wait_for_exit "$LAST_PID" 5 || fail_because 06 "the client ends" "it hangs" \
+    wait_for_exit "$LAST_PID" 5 || fail_because client "the client ends" "it hangs" \
         "it waits for a FIN that never comes"
-    [ "$STATUS" -eq "$1" ]
-    grep "$2" "$BATS_TEST_TMPDIR/client.err"
+    [ "$STATUS" -eq "$1" ] && grep "$2" "$BATS_TEST_TMPDIR/client.err" ||
+        fail_because client "exit status $1, and on stderr: $2" \
+            "status $STATUS: $(cat "$BATS_TEST_TMPDIR/client.err")" \
+            "what came back isn't counted, or the end isn't told"
 }
 
 @test "client: all came back, and the server never closes: ends all the same" {
     server_of_node '(s) => s.on("data", (data) => s.write(data))'
     assert_client_exits 0 'does.*close'
-    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/client.out"
+    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/client.out" ||
+        fail_because client "stdout is what stdin was" "see above" \
+            "it ends before all is written to stdout"
 }
 
 @test "client: more comes back than was sent: says so at once, exit 1" {

@@ -68,7 +68,7 @@ client_failed_because()
         echo "the client's stderr ends with:"
         tail -n 5 "$CLIENT_ERR"
     fi
-    fail_because stage "$@"
+    fail_because "$(client_topic "$3")" "$@"
 }
 
 # assert_client_exits WITH CAUSE [SECONDS]: waits for the client's end, at most
@@ -77,11 +77,12 @@ client_failed_because()
 # a reason.
 assert_client_exits()
 {
-    local seconds=${3:-$PATIENCE}
+    local seconds=${3:-$PATIENCE} CAUSE
 
     if ! wait_for_exit "$CLIENT_PID" "$seconds" >/dev/null; then
+        diagnose_client "$2"
         client_failed_because "the client ends" \
-            "it still runs after $seconds s" "$2"
+            "it still runs after $seconds s" "$CAUSE"
         return 1
     fi
     case $1:$STATUS in
@@ -90,9 +91,10 @@ assert_client_exits()
         failure:*) [ -n "${CLIENT:-}" ] ;;
         *) false ;;
     esac || {
+        diagnose_client "$2"
         client_failed_because \
             "exit status $1, with a reason on stderr unless it is 0" \
-            "exit status $STATUS" "$2"
+            "exit status $STATUS" "$CAUSE"
         return 1
     }
     [ "$STATUS" -eq 0 ] || reasoned ||
@@ -132,12 +134,12 @@ assert_client_fails()
 # assert_came_back FILE: fails unless stdout has what FILE has.
 assert_came_back()
 {
-    local diff
+    local diff CAUSE
 
     diff=$(cmp "$1" "$CLIENT_OUT" 2>&1) && return
+    diagnose_copy "$1"
     client_failed_because "stdout has the $(wc -c <"$1") bytes of stdin" \
-        "$(wc -c <"$CLIENT_OUT") bytes: $diff" \
-        "a short write's rest is lost, or bytes are taken for text"
+        "$(wc -c <"$CLIENT_OUT") bytes: $diff" "$CAUSE"
 }
 
 # assert_client_echoes FILE: the client sends FILE, and all of it comes back.

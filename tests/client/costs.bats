@@ -182,8 +182,13 @@ assert_little_memory()
 talk()
 {
     bad_server "gather=$1"
-    TOOK=$("$TOOLS/talk" "$1" 20 "${CLIENT_CMD[@]}" localhost "$PORT" \
-        2>>"$CLIENT_ERR")
+    # By start: a client with kill(0, …) in it ends its process group.
+    start talk "$TOOLS/talk" "$1" 20 "${CLIENT_CMD[@]}" localhost "$PORT"
+    wait_for_exit "$LAST_PID" "$PATIENCE" >/dev/null && [ "$STATUS" -eq 0 ] ||
+        client_failed_because "20 messages of $1 bytes come back" \
+            "$(cat "$BATS_TEST_TMPDIR/talk.err")" \
+            "the client waits for more input, or has ended"
+    TOOK=$(cat "$BATS_TEST_TMPDIR/talk.out")
 }
 
 @test "client: a message in several pieces is not held back (Nagle)" {

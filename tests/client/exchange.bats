@@ -75,7 +75,7 @@ through_pipes()
     [ "$status" -eq 0 ] ||
         client_failed_because "these two lines on stderr, and no other" \
             "$output" \
-            "errors go to stderr too, but there was none"
+            "debug output, or stdout and stderr are mixed up"
 }
 
 @test "client: an empty file ends at once" {

@@ -22,8 +22,11 @@ teardown()
 client_schedule()
 {
     # need_shim's SHIM, without a process for env.
+    # timeout has a process group of its own: a client with kill(0, …) in it
+    # would end all tests.
     ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} \
-        SHIM_COUNT=$FAULTS "$TOOLS/schedule" client "$@" \
+        SHIM_COUNT=$FAULTS timeout $((600 * SLOWER)) \
+        "$TOOLS/schedule" client "$@" \
         -p "$SHIM_SO" "${CLIENT_CMD[@]}"
 }
 
@@ -109,7 +112,7 @@ assert_client_fails_with()
     shift
     client_with "$@"
     [ "$STATUS" = 1 ] && grep -qiE "$text" "$CLIENT_ERR" ||
-        fail_because 01 "exit status 1, and on stderr: $text" \
+        fail_because connect "exit status 1, and on stderr: $text" \
             "status $STATUS: $(cat "$CLIENT_ERR")" \
             "the last address's error is told, and not the one that explains"
 }
@@ -219,7 +222,7 @@ assert_client_survives_each_failure()
         # Another file each time: to remove one would cost a process.
         FAULTS=$BATS_TEST_TMPDIR/faults.$n
         told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
-            fail_because stage "all came back, or exit status 1 and a reason" \
+            fail_because client "all came back, or exit status 1 and a reason" \
                 "$told with SHIM_FAIL=$1:$2:$n" \
                 "the result of a call is not looked at"
             return 1

@@ -46,14 +46,14 @@ nginx_start()
     then
         [[ $said != *'unknown directive "stream"'* ]] ||
             skip "this nginx has no stream module"
-        fail_because 08 "nginx takes docs/examples/nginx.conf" "$said" \
+        fail_because nginx "nginx takes docs/examples/nginx.conf" "$said" \
             "a directive is wrong"
         return 1
     fi
     start nginx nginx -p "$BATS_TEST_TMPDIR" -c "$conf" -e stderr
     NGINX_PID=$LAST_PID
     if ! wait_until 10 can_connect "$FRONT"; then
-        fail_because 08 "nginx listens on port $FRONT" \
+        fail_because nginx "nginx listens on port $FRONT" \
             "$(cat "$BATS_TEST_TMPDIR/nginx.err")" "another port is taken"
     fi
 }
@@ -91,7 +91,7 @@ assert_echoes_for_20()
 
     output=$("$TOOLS/peer" 127.0.0.1 "$FRONT" -n 20 -t 30 \
         echo:100K send:10K fin receive end 2>&1) && return
-    fail_because 08 "all that 20 clients sent comes back through nginx" \
+    fail_because nginx "all that 20 clients sent comes back through nginx" \
         "$output" "a server behind nginx, or its configuration"
     return 1
 }
@@ -116,7 +116,7 @@ assert_echoes_for_20()
     for i in 1 2; do
         n=$(($(fds_of "${PIDS[i]}") - before[i]))
         if [ "$n" -lt 5 ] || [ "$n" -gt 15 ]; then
-            fail_because 08 \
+            fail_because nginx-share \
                 "about 10 of 30 connections on each of three servers" \
                 "$n on the one at port ${PORTS[i]}" "least_conn is not at work"
             return 1
@@ -151,6 +151,6 @@ assert_echoes_for_20()
     kill -QUIT "$NGINX_PID"
     wait_for_exit "$NGINX_PID"
     if [ "$STATUS" -ne 0 ]; then
-        fail_because 08 "exit status 0" "$STATUS" "a worker would not end"
+        fail_because nginx-master "exit status 0" "$STATUS" "a worker would not end"
     fi
 }

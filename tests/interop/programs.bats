@@ -54,7 +54,7 @@ assert_ends()
     if wait_for_exit "$LAST_PID" "$PATIENCE" && [ "$STATUS" -eq 0 ]; then
         return
     fi
-    fail_because stage "$1 ends, with exit status 0" \
+    fail_because echo "$1 ends, with exit status 0" \
         "${STATUS:-no end}: $(tail -n 3 "$BATS_TEST_TMPDIR/$1.err")" "$2"
 }
 
@@ -64,7 +64,7 @@ assert_is_back()
     local diff
 
     diff=$(cmp "$FILE" "$BATS_TEST_TMPDIR/$1.out" 2>&1) && return
-    fail_because stage "$(wc -c <"$FILE") bytes, the same that were sent" \
+    fail_because short-write "$(wc -c <"$FILE") bytes, the same that were sent" \
         "$(wc -c <"$BATS_TEST_TMPDIR/$1.out") bytes: $diff" \
         "a short read's or write's rest is lost"
 }

@@ -55,7 +55,7 @@ assert_prints()
 
     shift
     diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" ||
-        fail_because 06 "these lines: $*" "the difference above" \
+        fail_because twins "these lines: $*" "the difference above" \
             "the twin of $file does not do what it does"
 }
 
@@ -68,7 +68,9 @@ pair()
     twin "$2" hello-client
     start client "${TWIN[@]}" localhost "$PORT"
     wait_for_exit "$LAST_PID"
-    [ "$STATUS" -eq 0 ]
+    [ "$STATUS" -eq 0 ] ||
+        fail_because twins "exit status 0" "$STATUS: $(cat \
+            "$BATS_TEST_TMPDIR/client.err")" "the twins differ"
     assert_prints "$BATS_TEST_TMPDIR/client.out" "Connected to server" \
         "Received from server: Hello, server!" "Disconnected from server"
     assert_prints "$BATS_TEST_TMPDIR/client.err"

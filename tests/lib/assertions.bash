@@ -10,33 +10,69 @@ fail()
     return 1
 }
 
-# section NN[#HEADING]: prints where the course explains it: the chapter of
-# stage NN (00 to 09), and the heading in it. `stage` is the stage under test.
+# section TOPIC: prints where the course explains it to the stage under test:
+# a line of the file topics, or NN#HEADING, a heading in the chapter of stage NN.
 section()
 {
-    local number=${1%%#*} heading=${1#"${1%%#*}"} file
+    local topic stages place found=$1 file
 
-    if [ "$number" = stage ]; then
-        number=${LIKE%%-*}
-    fi
-    for file in "$ROOT_DIR/docs/$number"-*.md; do
-        echo "docs/${file##*/}$heading"
+    while read -r topic stages place _; do
+        if [ "$topic" = "$1" ] && [[ $stages == *"${LIKE:1:1}"* ]]; then
+            found=$place
+            break
+        fi
+    done <"$LIB_DIR/topics"
+    for file in "$ROOT_DIR/docs/${found%%#*}"-*.md; do
+        echo "docs/${file##*/}#${found#*#}"
     done
 }
 
-# fail_because SECTION EXPECTED CAME CAUSE: says what went wrong, and shows the
-# end of the server's stderr. Returns 1. See section for SECTION.
+# fail_because TOPIC EXPECTED CAME CAUSE: how every test says what went wrong,
+# with the end of the server's stderr. Returns 1. See section for TOPIC. If the
+# server has died meanwhile, that is the cause.
 fail_because()
 {
+    local topic=$1 cause=$4 DEATH DEATH_TOPIC
+
+    if server_death; then
+        topic=$DEATH_TOPIC
+        cause=$DEATH
+    fi
+    : >"$BATS_TEST_TMPDIR/explained"
     echo "expected: $2"
     echo "came:     $3"
-    echo "likely:   $4"
-    echo "read:     $(section "$1")"
+    echo "likely:   $cause"
+    echo "read:     $(section "$topic")"
     if [ -s "${SERVER_ERR:-}" ]; then
         echo "the server's stderr ends with:"
         tail -n 5 "$SERVER_ERR"
     fi
     return 1
+}
+
+# assert_server_ends STATUS [CAUSE [SECONDS]]: the server, which was told to end,
+# does so within this time (default 10 s), with that exit status.
+assert_server_ends()
+{
+    local cause=${2:-"a graceful shutdown is no error, and closes all"}
+
+    if ! wait_for_exit "$SERVER_PID" "${3:-10}" >/dev/null; then
+        fail_because shutdown "the server ends, with status $1" \
+            "it still runs after ${3:-10} s" \
+            "something is still watched, or a timer still runs: $cause"
+        return 1
+    fi
+    [ "$STATUS" -eq "$1" ] ||
+        fail_because shutdown "the server ends with status $1" \
+            "status $STATUS; $(tail -n 3 "$SERVER_ERR")" "$cause"
+}
+
+# assert_echoes [OPTIONS] STEP…: that peer gets all back.
+assert_echoes()
+{
+    peer "$@" ||
+        exchange_failed echo "all of it comes back: peer $*" \
+            "a connection is lost, or waits for another"
 }
 
 # assert_idle WHEN [PID [TIMES]]: for 0.3 s the server (or that process) and its
@@ -58,7 +94,7 @@ assert_idle()
         look_at_time "$pid"
         ms=$((CPU_MS - ms)) slices=$((SLICES - slices))
         if ! alive "$pid"; then
-            fail_because stage "it waits $1" "it has ended" \
+            fail_because echo "it waits $1" "it has ended" \
                 "what it waits for was taken for an end, or an error"
             return 1
         fi
@@ -66,9 +102,9 @@ assert_idle()
             return 0
         fi
     done
-    fail_because stage "it sleeps $1" \
+    fail_because "$(spin_topic "$pid")" "it sleeps $1" \
         "in 0.3 s it woke up $slices times and used $ms ms of CPU" \
-        "it asks for an event that it then does nothing about: a spin"
+        "$(spin_cause "$pid" "$1")"
 }
 
 # assert_few_lines_logged SECONDS: in a run of so many seconds the server has
@@ -79,8 +115,8 @@ assert_few_lines_logged()
 
     lines=$(wc -l <"$SERVER_ERR")
     [ "$lines" -le $(($1 + 1)) ] ||
-        fail_because stage "at most $(($1 + 1)) lines on stderr in $1 s" \
-            "$lines lines" "one line for each failed call"
+        fail_because log "at most $(($1 + 1)) lines on stderr in $1 s" \
+            "$lines lines" "a line for each failure: one a second will do"
 }
 
 # assert_logged REGEX [CAUSE]: a line of the server's stderr matches. The words
@@ -91,7 +127,7 @@ assert_logged()
         [ -s "$SERVER_ERR" ]
     else
         grep -q "$1" "$SERVER_ERR"
-    fi || fail_because stage "a line on stderr with: $1" \
+    fi || fail_because log "a line on stderr with: $1" \
         "$(head -n 5 "$SERVER_ERR")" \
         "${2:-the error is not logged, or errno was lost before}"
 }
@@ -100,8 +136,8 @@ assert_logged()
 assert_nothing_logged()
 {
     [ ! -s "$SERVER_ERR" ] ||
-        fail_because stage "nothing on stderr, as nothing was wrong" \
-            "$(wc -l <"$SERVER_ERR") lines" "normal events taken for errors"
+        fail_because "$(log_topic)" "nothing on stderr, as nothing was wrong" \
+            "$(wc -l <"$SERVER_ERR") lines" "$(log_cause)"
 }
 
 # assert_peer_succeeds NAME [SECONDS]: that peer runs its script to the end
@@ -111,9 +147,8 @@ assert_peer_succeeds()
     look_up_peer "$1"
     if ! wait_for_exit "$PEER_PID" "${2:-$((PATIENCE + 1))}" ||
         [ "$STATUS" -ne 0 ]; then
-        fail_because stage "all that was sent comes back, and then FIN" \
-            "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
-            "bytes lost or another's, a connection dropped or left open"
+        exchange_failed echo "all that was sent comes back, and then FIN" \
+            "bytes lost or another's, a connection dropped or left open" "$1"
         return 1
     fi
 }
@@ -126,7 +161,7 @@ assert_pings_beside()
     local told median p99
 
     if ! told=$(peer -t $((3 * PATIENCE * SLOWER)) ping:200 2>&1); then
-        fail_because stage "200 pings are answered beside $1" "$told" \
+        exchange_failed starve "200 pings are answered beside $1" \
             "the server waits for, or is kept busy by, another connection"
         return 1
     fi
@@ -134,7 +169,7 @@ assert_pings_beside()
     p99=$(sed -n 's/.*p99 \([0-9]*\) us.*/\1/p' <<<"$told")
     [ "$median" -lt $((100000 * SLOWER)) ] &&
         [ "$p99" -lt $((1000000 * SLOWER)) ] ||
-        fail_because stage "a median below 100 ms, a p99 below 1 s beside $1" \
+        fail_because starve "a median below 100 ms, a p99 below 1 s beside $1" \
             "a median of $median us, a p99 of $p99 us" \
             "a connection is served until it has nothing more"
 }
@@ -150,7 +185,7 @@ assert_bystander_served()
     STATUS=stuck
     wait_for_exit "$pid" || true
     if [ "$STATUS" != 0 ]; then
-        fail_because stage "a bystander's bytes come back" \
+        fail_because close "a bystander's bytes come back" \
             "its exit status: $STATUS; $(cat "$BATS_TEST_TMPDIR/bystander.err")" \
             "one connection's trouble touches another"
         return 1
@@ -173,12 +208,12 @@ assert_server_healthy()
     local came
 
     if ! alive "$SERVER_PID"; then
-        fail_because stage "the server goes on" "it has ended" \
+        fail_because echo "the server goes on" "it has ended" \
             "one connection's trouble was taken for its own"
         return 1
     fi
     if ! came=$(peer -t $((5 * SLOWER)) echo:65536 fin end 2>&1); then
-        fail_because stage "a new client gets its 64 KiB back" "$came" \
+        exchange_failed starve "a new client gets its 64 KiB back" \
             "the server waits for, or is kept busy by, an old connection"
         return 1
     fi
@@ -187,7 +222,12 @@ assert_server_healthy()
         return 0
     fi
     if ! wait_until 10 at_baseline; then
-        fail_because stage \
+        if [ "$(server_is_in)" = busy ]; then
+            fail_because spin "it sleeps when nothing is to be done" \
+                "it uses a CPU" "$(spin_cause "$SERVER_PID" 'after RST')"
+            return 1
+        fi
+        fail_because close \
             "$BASE_FDS descriptors and $BASE_CHILDREN children, as before" \
             "$(fds_of "$SERVER_PID") descriptors, $(count_children \
                 "$SERVER_PID") children" \
@@ -214,15 +254,15 @@ assert_injected()
 # replay the seed.
 assert_seeds_pass()
 {
-    local side=$1 told seed
+    local side=$1 told seed TOPIC CAUSE
 
     shift
     if told=$("$@" 2>&1); then
         return 0
     fi
     seed=$(sed -n 's/.*seed \([0-9]*\):.*/\1/p' <<<"$told" | head -n 1)
-    fail_because stage "$SEEDS seeds pass" "$told" \
-        "a short, interrupted or refused call is not handled where it can come"
+    guilty_faults "$side" "${seed:-0}" "$@"
+    fail_because "$TOPIC" "$SEEDS seeds pass" "$told" "$CAUSE"
     echo "replay:   .ci/soak replay $STAGE $side ${seed:-0}"
     return 1
 }
@@ -249,7 +289,7 @@ assert_memory_steady()
         return 0
     fi
     [ $((after - before)) -le 256 ] ||
-        fail_because stage "at most 256 KiB more after a second round" \
+        fail_because memory "at most 256 KiB more after a second round" \
             "$((after - before)) KiB more" \
             "something of each connection is never freed"
 }
@@ -267,7 +307,7 @@ assert_survives_each_failure()
         shim_count_anew
         if ! server_quick "${SHIM[@]}" "$rule"; then
             [ "$STATUS" -eq 1 ] && [ -s "$SERVER_ERR" ] && continue
-            fail_because stage "exit status 1, and a reason on stderr" \
+            fail_because addresses "exit status 1, and a reason on stderr" \
                 "exit status $STATUS with $rule" \
                 "the result of a call is not looked at"
             return 1
@@ -290,7 +330,7 @@ assert_survives_each_failure()
         absent=0
         [[ $told =~ ([0-9]+)\ lost ]]
         if [ "${BASH_REMATCH[1]}" -gt 1 ]; then
-            fail_because stage "at most the connection that met the failure" \
+            fail_because close "at most the connection that met the failure" \
                 "${BASH_REMATCH[1]} lost with $rule" \
                 "trouble of one connection is made the trouble of others"
             return 1
@@ -300,7 +340,7 @@ assert_survives_each_failure()
             return 1
         }
         if ! wait_until 5 has_only_base_fds; then
-            fail_because stage "$BASE_FDS descriptors, as before" \
+            fail_because close "$BASE_FDS descriptors, as before" \
                 "$FDS descriptors with $rule" \
                 "what was opened before the failed call is not closed"
             return 1

@@ -5,8 +5,17 @@
 # server, on $LISTEN_HOST. Prints what it prints; fails as it fails.
 peer()
 {
+    local status=0
+
+    echo "$*" >"$BATS_TEST_TMPDIR/peer.args"
     "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
-        -t $((PATIENCE * SLOWER)) "$@"
+        -t $((PATIENCE * SLOWER)) "$@" \
+        >"$BATS_TEST_TMPDIR/peer.out" 2>"$BATS_TEST_TMPDIR/peer.err" ||
+        status=$?
+    cat "$BATS_TEST_TMPDIR/peer.out"
+    [ ! -s "$BATS_TEST_TMPDIR/peer.err" ] ||
+        cat "$BATS_TEST_TMPDIR/peer.err" >&2
+    return "$status"
 }
 
 # peer_start NAME [OPTIONS] STEP…: the same in the background. The others take
@@ -16,6 +25,7 @@ peer_start()
     local name=$1
 
     shift
+    echo "$*" >"$BATS_TEST_TMPDIR/$name.args"
     start "$name" "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
         -t $((6 * PATIENCE * SLOWER)) "$@"
     printf -v "PEER_${name//[^A-Za-z0-9]/_}" %s "$LAST_PID"
@@ -36,7 +46,9 @@ peer_continue()
 
     for name in "$@"; do
         look_up_peer "$name"
-        kill -USR1 "$PEER_PID"
+        kill -USR1 "$PEER_PID" 2>/dev/null ||
+            exchange_failed interest "$name goes on, in time" \
+                "it had to wait for too long, or was cut off" "$name"
     done
 }
 
@@ -51,9 +63,8 @@ peer_wait()
     until peer_is "$1" "$2"; do
         seen=$PEER_STATE
         wait_until "${3:-10}" not peer_is_at "$1" "$seen" >/dev/null && continue
-        fail_because stage "the peers come to rest: $2" \
-            "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
-            "a connection is not served"
+        exchange_failed interest "the peers come to rest: $2" \
+            "a connection is not served" "$1"
         return 1
     done
 }

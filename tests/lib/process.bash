@@ -113,13 +113,14 @@ alive()
 
 # wait_for_exit PID [SECONDS]: waits until a started process has ended, at most
 # SECONDS (default 10), and sets STATUS to its exit status (128 + the number
-# for a signal).
+# for a signal). That it has ended is expected then: see server_death.
 wait_for_exit()
 {
     if ! wait_until "${2:-10}" not alive "$1"; then
         return 1
     fi
     STATUS=0
+    ENDED+=" $1"
     # The shell tells of a job that a signal has ended.
     wait "$1" 2>/dev/null || STATUS=$?
 }

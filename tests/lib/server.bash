@@ -28,22 +28,21 @@ server_launch()
 # says where it listens. Sets PORT as well.
 server_start()
 {
-    local unseen="printed to stderr, no newline, or not flushed (fflush)"
-
     server_launch "$@"
     if ! wait_until 20 server_announced_or_ended || ! server_announced; then
-        fail_because 01 \
-            "a line on stdout: Server is listening on HOST:PORT" \
-            "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
-            "$unseen; or it ended: ${SERVER_CMD[*]}"
+        start_failed
         return 1
     fi
     PORT=${SERVER_LINE##*:}
     if [[ ${LISTEN_HOST:-} == */* ]]; then
         PORT=0 # a path has none
     elif [[ $SERVER_LINE != *:* || -z $PORT || $PORT == *[!0-9]* ]]; then
-        fail_because 01 "Server is listening on HOST:PORT" "$SERVER_LINE" \
-            "the line must end in :PORT"
+        fail_because announce "Server is listening on HOST:PORT" \
+            "$SERVER_LINE" "the line must end in :PORT"
+        return 1
+    elif [ "$PORT" -eq 0 ]; then
+        fail_because announce "the port that the server has" "$SERVER_LINE" \
+            "port 0 lets the kernel choose: getsockname says what it chose"
         return 1
     fi
 }
@@ -85,10 +84,13 @@ server_kill()
 server_warm_up()
 {
     peer echo:1000 fin end >/dev/null ||
-        fail_because 01 "1,000 bytes come back, then FIN" "the peer's complaint above" \
-            "it does not echo yet: nothing else can be tested"
+        exchange_failed echo "1,000 bytes come back, then FIN" \
+            "it doesn't echo, or doesn't close at EOF: the rest needs both"
     if [ -r /proc/self/status ]; then
-        wait_until 10 no_children_left
+        wait_until 10 no_children_left ||
+            fail_because zombies "no child, once its connection has ended" \
+                "$(count_children "$SERVER_PID"), $(zombies_of \
+                    "$SERVER_PID") of them zombies" "$(zombie_cause 1)"
         BASE_FDS=$(fds_of "$SERVER_PID")
         BASE_CHILDREN=$(count_children "$SERVER_PID")
     fi
@@ -132,7 +134,7 @@ server_quick()
 server_quick_end()
 {
     kill "$SERVER_PID" 2>/dev/null || {
-        fail_because stage "the server goes on" "it has ended" \
+        fail_because accept "the server goes on" "it has ended" \
             "one failed call was taken for the end"
         return 1
     }
@@ -141,7 +143,7 @@ server_quick_end()
     read -r -t 10 <&7 || status=$?
     if [ "$status" -gt 128 ]; then
         kill -KILL "$SERVER_PID"
-        fail_because stage "SIGTERM ends the server" "not within 10 s" \
+        fail_because signals "SIGTERM ends the server" "not within 10 s" \
             "the signal is lost, or the server waits where it should not"
         return 1
     fi
@@ -149,7 +151,7 @@ server_quick_end()
     wait "$SERVER_PID" 2>/dev/null || STATUS=$?
     # In order, or by the signal. A sanitizer's report gives another one.
     [ "$STATUS" -eq 0 ] || [ "$STATUS" -eq 143 ] ||
-        fail_because stage "SIGTERM ends the server, with 0 or by the signal" \
+        fail_because signals "SIGTERM ends the server, with 0 or by the signal" \
             "exit status $STATUS; $(cat "$SERVER_ERR")" \
             "its end goes wrong"
 }

@@ -49,6 +49,7 @@ export LC_ALL=C
 . "$LIB_DIR/peer.bash"
 . "$LIB_DIR/shim.bash"
 . "$LIB_DIR/assertions.bash"
+. "$LIB_DIR/diagnose.bash"
 
 # stage_setup: to be called by setup. Sets the arrays SERVER_CMD and
 # CLIENT_CMD, to which a test appends HOST and PORT.
@@ -86,6 +87,7 @@ stage_teardown()
 {
     local pid
 
+    explain
     for pid in ${STARTED[@]+"${STARTED[@]}"}; do
         kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null

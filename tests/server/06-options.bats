@@ -15,7 +15,7 @@ said()
     start usage "${SERVER_CMD[@]}" "$@"
     wait_for_exit "$LAST_PID"
     [ "$STATUS" -eq "$status" ] ||
-        fail_because 06 "exit $status, for: $*" "exit $STATUS" \
+        fail_because shutdown "exit $status, for: $*" "exit $STATUS" \
             "an option that is not checked"
 }
 
@@ -40,7 +40,7 @@ said()
     server_launch
     PORT=0
     wait_until 10 peer echo:1 fin end
-    peer -n 10 echo:20000 fin end
+    assert_echoes -n 10 echo:20000 fin end
 }
 
 # promise: Ignores SIGPIPE and unblocks all signals ...
@@ -49,12 +49,10 @@ said()
     env --block-signal=TERM true || skip "this env cannot block signals"
     server_start
     kill -TERM "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
     server_start -w 1
     kill -INT "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
 }
 
 # promise: Never blocks: while nobody reads stderr, the line is dropped.
@@ -71,8 +69,8 @@ said()
     SERVER_WRAP=(bash -c 'exec "$@" 2>&9' -)
     server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:1-3
     peer -t $((10 * SLOWER)) echo:1000 fin end ||
-        fail_because 06 "served, after 3 accepts with EMFILE" \
-            "the peer's complaint above" \
+        fail_because log "served, after 3 accepts with EMFILE" \
+            "$(complaint)" \
             "it waits in write until somebody reads its complaints"
     assert_injected accept
 }
@@ -82,12 +80,11 @@ said()
 @test "a wait that fails for lack of memory is logged, and ends nothing" {
     need_shim echo_once
     server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:2
-    peer -n 5 echo:20000 fin end
+    assert_echoes -n 5 echo:20000 fin end
     assert_injected wait
     [ "$(grep -c '^loop: ' "$SERVER_ERR")" -eq 1 ] ||
-        fail_because 06 "a line: loop: and why" "$(cat "$SERVER_ERR")" \
+        fail_because log "a line: loop: and why" "$(cat "$SERVER_ERR")" \
             "the failed wait is not logged"
     kill -TERM "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
 }

@@ -19,8 +19,7 @@ milliseconds()
     peer_wait peers '* 20000 received'
     kill -INT "$SERVER_PID"
     assert_peer_succeeds peers
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
     assert_nothing_logged
 }
 
@@ -31,8 +30,7 @@ milliseconds()
     kill -TERM "$SERVER_PID"
     peer_continue peers
     assert_peer_succeeds peers
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
 }
 
 # Lets it run for a moment. True if it is there still, and refuses connections.
@@ -52,14 +50,13 @@ refuses_while_it_lives()
     began=$NOW
     kill -TERM "$SERVER_PID"
     wait_until 5 refuses_while_it_lives ||
-        fail_because 06 "connections are refused while it ends" "they are accepted" \
+        fail_because shutdown "connections are refused while it ends" "they are accepted" \
             "the listening socket stays open until the end"
     resume "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
     milliseconds
     [ $((NOW - began)) -ge 900 ] && [ $((NOW - began)) -lt $((3000 * SLOWER)) ] ||
-        fail_because 06 "it ends a second after SIGTERM, or a little later" \
+        fail_because shutdown "it ends a second after SIGTERM, or a little later" \
             "after $((NOW - began)) ms" "no grace for a slow peer, or no limit to it"
 }
 
@@ -74,6 +71,6 @@ refuses_while_it_lives()
     resume "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 1 ] ||
-        fail_because 06 "an end at once, with exit status 1" \
+        fail_because shutdown "an end at once, with exit status 1" \
             "exit $STATUS: it waited on" "the second signal is not handled"
 }

@@ -23,7 +23,8 @@ teardown() { stage_teardown; }
     server_start -t 2
     server_warm_up
     peer_start idle -n 500 echo:10 end
-    peer echo:10 pause:900 echo:10 pause:900 echo:10 pause:900 echo:10 fin end
+    assert_echoes echo:10 pause:900 echo:10 pause:900 echo:10 pause:900 \
+        echo:10 fin end
     assert_peer_succeeds idle
     assert_server_healthy
     assert_nothing_logged

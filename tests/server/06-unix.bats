@@ -11,17 +11,21 @@ teardown() { stage_teardown; }
 
 @test "a HOST with a slash is a Unix-domain socket" {
     server_start
-    [ "$(cat "$SERVER_OUT")" = "Server is listening on $LISTEN_HOST" ]
+    [ "$(cat "$SERVER_OUT")" = "Server is listening on $LISTEN_HOST" ] ||
+        fail_because socket-file "Server is listening on $LISTEN_HOST" \
+            "$(cat "$SERVER_OUT")" "a path has no port"
     server_warm_up
-    peer -n 50 echo:70000 fin end
+    assert_echoes -n 50 echo:70000 fin end
     assert_server_healthy
     "${CLIENT_CMD[@]}" "$LISTEN_HOST" <"$TESTS_DIR/run" \
         >"$BATS_TEST_TMPDIR/came"
-    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/came"
+    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/came" ||
+        fail_because client "the client gets its file back" "see above" \
+            "HOST with a slash is a path for the client, too"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ ! -e "$LISTEN_HOST" ] ||
-        fail_because 06 "the socket's file is gone after the end" "it is there" \
+        fail_because socket-file "the socket's file is gone after the end" "it is there" \
             "no unlink"
 }
 
@@ -33,8 +37,10 @@ teardown() { stage_teardown; }
     server_warm_up
     start second "${SERVER_CMD[@]}" "$LISTEN_HOST"
     wait_for_exit "$LAST_PID"
-    [ "$STATUS" -eq 1 ]
-    grep -qi 'in use' "$BATS_TEST_TMPDIR/second.err"
+    [ "$STATUS" -eq 1 ] && grep -qi 'in use' "$BATS_TEST_TMPDIR/second.err" ||
+        fail_because socket-file "status 1, and: address in use" \
+            "status $STATUS: $(cat "$BATS_TEST_TMPDIR/second.err")" \
+            "a file that a server listens on is taken from it"
     assert_server_healthy
 }
 
@@ -42,8 +48,9 @@ teardown() { stage_teardown; }
     echo mine >"$LISTEN_HOST"
     start refused "${SERVER_CMD[@]}" "$LISTEN_HOST"
     wait_for_exit "$LAST_PID"
-    [ "$STATUS" -eq 1 ]
-    [ "$(cat "$LISTEN_HOST")" = mine ]
+    [ "$STATUS" -eq 1 ] && [ "$(cat "$LISTEN_HOST")" = mine ] ||
+        fail_because socket-file "status 1, and the file as it was" \
+            "status $STATUS" "unlink, though it is no socket"
 }
 
 @test "a server's file that another one has replaced is left alone" {
@@ -55,14 +62,15 @@ teardown() { stage_teardown; }
     server_start
     kill -TERM "$old"
     wait_for_exit "$old"
-    [ "$STATUS" -eq 0 ]
+    [ "$STATUS" -eq 0 ] ||
+        fail_because shutdown "exit status 0" "$STATUS" "its file is gone"
     assert_server_healthy
 }
 
 @test "-w 2: the parent alone removes the file, when all have ended" {
     server_start -w 2
     kill -TERM "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
-    [ ! -e "$LISTEN_HOST" ]
+    assert_server_ends 0
+    [ ! -e "$LISTEN_HOST" ] ||
+        fail_because socket-file "no file" "it is there" "no unlink"
 }

@@ -13,7 +13,7 @@ teardown() { stage_teardown; }
 workers_start()
 {
     server_start -w "$@"
-    wait_until 5 children_are "$1" || return 1
+    assert_workers "$1" || return 1
     WORKERS=("${CHILDREN[@]}")
 }
 
@@ -21,6 +21,15 @@ children_are()
 {
     look_at_children "$SERVER_PID"
     [ ${#CHILDREN[@]} -eq "$1" ] && [ "$ZOMBIES" -eq 0 ]
+}
+
+# assert_workers N: within 5 s it has so many, and no zombie.
+assert_workers()
+{
+    wait_until 5 children_are "$1" ||
+        fail_because workers "$1 workers" \
+            "${#CHILDREN[@]}, $ZOMBIES of them zombies" \
+            "a worker that has ended isn't reaped, or isn't replaced"
 }
 
 # workers_are_gone: and the port is free.
@@ -39,12 +48,12 @@ workers_are_gone()
 # processes accept.
 @test "-w 2: two workers serve; one that crashes is replaced" {
     workers_start 2
-    peer -n 100 echo:20000 fin end
+    assert_echoes -n 100 echo:20000 fin end
     kill -KILL "${WORKERS[0]}"
     wait_until 5 not alive "${WORKERS[0]}"
-    peer -n 10 echo:1000 fin end
-    wait_until 5 children_are 2
-    peer -n 100 echo:20000 fin end
+    assert_echoes -n 10 echo:1000 fin end
+    assert_workers 2
+    assert_echoes -n 100 echo:20000 fin end
 }
 
 @test "-w 2: SIGTERM ends the workers gracefully too, and frees the port" {
@@ -53,8 +62,7 @@ workers_are_gone()
     peer_wait peers '* 20000 received'
     kill -TERM "$SERVER_PID"
     assert_peer_succeeds peers
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
     assert_nothing_logged
     workers_are_gone
 }
@@ -79,7 +87,7 @@ workers_are_gone()
     resume "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 1 ] ||
-        fail_because 06 "exit status 1: pending output is lost" "exit $STATUS" \
+        fail_because workers "exit status 1: pending output is lost" "exit $STATUS" \
             "the forced end passes for a graceful one"
 }
 
@@ -89,11 +97,13 @@ workers_are_gone()
     stop "${WORKERS[0]}"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" 4 ||
-        fail_because 06 "an end within two seconds or so" "none within 4 s" \
+        fail_because workers "an end within two seconds or so" "none within 4 s" \
             "the parent waits for a worker that never ends"
-    [ "$STATUS" -eq 1 ]
-    [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ]
-    not alive "${WORKERS[0]}"
+    [ "$STATUS" -eq 1 ] && [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ] &&
+        not alive "${WORKERS[0]}" ||
+        fail_because workers "status 1, a line worker:, and no worker left" \
+            "status $STATUS; $(cat "$SERVER_ERR")" \
+            "a worker that doesn't end is left, or isn't reported"
 }
 
 @test "-w 2: Ctrl-C, which parent and workers get, ends them all gracefully" {
@@ -114,11 +124,10 @@ workers_are_gone()
     # that comes before their own signal.
     wait_until 5 fds_are $((before - 2))
     kill -INT "${WORKERS[@]}"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0
     wait_until 5 three_exits
     ! grep 'exit_group([1-9]' "$BATS_TEST_TMPDIR/strace" ||
-        fail_because 06 "three processes that exit with 0" "the lines above" \
+        fail_because workers "three processes that exit with 0" "the lines above" \
             "a worker's first signal is taken for the second"
 }
 

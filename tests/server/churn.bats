@@ -62,7 +62,7 @@ CYCLES=${CYCLES:-17000}
     server_warm_up
     peer_start idle -n 10000 wait echo:100 fin end
     peer_wait idle '10000 waiting*'
-    peer -n 20 echo:256K fin end
+    assert_echoes -n 20 echo:256K fin end
     assert_pings_beside "10,000 idle ones"
     assert_idle "with nothing to do"
     # They are all still there.
@@ -90,7 +90,7 @@ CYCLES=${CYCLES:-17000}
     # With -t the server itself ends them. (Only /proc tells how many.)
     if [ ${#args[@]} -gt 0 ] && [ -n "$BASE_FDS" ]; then
         wait_until 10 at_baseline ||
-            fail_because 06 "idle connections are closed after -t seconds" \
+            fail_because idle "idle connections are closed after -t seconds" \
                 "$(fds_of "$SERVER_PID") descriptors are still open" \
                 "the idle timer is not armed, or not re-armed"
     fi
@@ -110,14 +110,16 @@ CYCLES=${CYCLES:-17000}
     for _ in 1 2 3; do
         worker=$(children_of "$SERVER_PID" | head -n 1)
         kill -KILL "$worker"
-        wait_until 10 replaced "$worker"
+        wait_until 10 replaced "$worker" ||
+            fail_because workers "a new worker for the one killed" \
+                "$(children_of "$SERVER_PID" | wc -l) workers" \
+                "SIGCHLD isn't handled, or nothing is started for it"
     done
     "$TOOLS/peer" localhost "$PORT" -n 20 echo:64K fin end
     kill "$LAST_PID" || true
     wait_until 5 no_zombie
     kill -TERM "$SERVER_PID"
-    wait_for_exit "$SERVER_PID"
-    [ "$STATUS" -eq 0 ]
+    assert_server_ends 0 "its workers are told, and it waits for them"
 }
 
 two_workers()
@@ -154,7 +156,7 @@ no_zombie()
     wait_until 5 two_zombies
     resume "$SERVER_PID"
     wait_until 10 all_replaced "$killed" ||
-        fail_because 06 "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
+        fail_because workers "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
             "signals merge, and the handler waited for one child only"
     wait_until 5 no_zombie
 }

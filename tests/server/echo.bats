@@ -10,10 +10,10 @@ teardown() { stage_teardown; }
 
 @test "says where it listens: one line on stdout, in this form" {
     peer echo:1000 fin end ||
-        fail_because 01 "1,000 bytes, then FIN" "the peer's complaint above" \
-            "it does not echo yet, or does not close at EOF"
+        exchange_failed echo "1,000 bytes, then FIN" \
+            "it doesn't echo, or doesn't close at EOF"
     [ "$(cat "$SERVER_OUT")" = "Server is listening on localhost:$PORT" ] ||
-        fail_because 01 "Server is listening on localhost:$PORT" \
+        fail_because announce "Server is listening on localhost:$PORT" \
             "$(cat "$SERVER_OUT")" "other words, or more than one line"
 }
 
@@ -22,7 +22,7 @@ teardown() { stage_teardown; }
 
     for size in 0 1 4095 4096 4097 65537; do
         peer "echo:$size" fin end ||
-            fail_because 01 "$size bytes, then FIN" "the peer's complaint above" \
+            exchange_failed echo "$size bytes, then FIN" \
                 "bytes lost at the edge of a buffer, or no close at EOF"
     done
     assert_nothing_logged
@@ -30,14 +30,14 @@ teardown() { stage_teardown; }
 
 @test "echoes 8 MiB of random bytes, both ways at once, in odd chunks" {
     peer echo:8M fin end ||
-        fail_because 01 "8 MiB, byte for byte" "the peer's complaint above" \
+        exchange_failed short-write "8 MiB, byte for byte" \
             "a short write was taken for a whole one"
     assert_nothing_logged
 }
 
 @test "echoes to a reader with a small window, who takes little at a time" {
     peer -b 2000 echo:600K fin end ||
-        fail_because 01 "600 KiB, byte for byte" "the peer's complaint above" \
+        exchange_failed short-write "600 KiB, byte for byte" \
             "a short write was taken for a whole one, or EAGAIN for an error"
     assert_nothing_logged
 }
@@ -50,11 +50,11 @@ teardown() { stage_teardown; }
     STDIN=$BATS_TEST_TMPDIR/sent start came "${CLIENT_CMD[@]}" \
         localhost "$PORT"
     wait_for_exit "$LAST_PID" 20 && [ "$STATUS" -eq 0 ] ||
-        fail_because 01 "the client gets all of it back, and ends with 0" \
+        fail_because echo "the client gets all of it back, and ends with 0" \
             "$(cat "$BATS_TEST_TMPDIR/came.err")" \
             "no close at EOF, or the connection breaks off"
     cmp "$BATS_TEST_TMPDIR/sent" "$BATS_TEST_TMPDIR/came.out" ||
-        fail_because 01 "$(od -c "$BATS_TEST_TMPDIR/sent")" \
+        fail_because echo "$(od -c "$BATS_TEST_TMPDIR/sent")" \
             "$(od -c "$BATS_TEST_TMPDIR/came.out")" \
             "bytes handled as lines or as strings that end at NUL"
     assert_nothing_logged
@@ -62,16 +62,14 @@ teardown() { stage_teardown; }
 
 @test "answers at once: waits for no newline, no more bytes and no EOF" {
     peer echo:1 echo:1 echo:777 echo:1 ping:20 fin end ||
-        fail_because 01 "each piece comes back before the next is sent" \
-            "the peer's complaint above" \
-            "it does not echo yet, or waits for more before it answers"
+        exchange_failed echo "each piece comes back before the next is sent" \
+            "it doesn't echo, or waits for more before it answers"
     assert_nothing_logged
 }
 
 @test "serves 100 clients at once, each its own bytes" {
     peer -n 100 echo:20000 fin end ||
-        fail_because stage "100 clients, each with its own bytes back" \
-            "the peer's complaint above" \
+        exchange_failed state "100 clients, each with its own bytes back" \
             "a buffer that connections share, or a client never served"
     assert_nothing_logged
 }
@@ -79,15 +77,16 @@ teardown() { stage_teardown; }
 @test "urgent data (MSG_OOB) comes back in its place, like all other bytes" {
     [ -z "${SERVER:-}" ] || not_for "its language may have no SO_OOBINLINE"
     peer send:3 urgent send:3 receive fin end ||
-        fail_because 01 "7 bytes: three, one out of band, three" \
-            "the peer's complaint above" "no SO_OOBINLINE: one is taken out"
+        fail_because oob "7 bytes: three, one out of band, three" \
+            "$(complaint)" "no SO_OOBINLINE: one is taken out"
     assert_nothing_logged
 }
 
 @test "after the peer's FIN, echoes the 5 MB that are owed, then sends FIN" {
     peer send:5000000 fin pause:200 receive end ||
-        fail_because stage "5,000,000 bytes after the half-close, then FIN" \
-            "the peer's complaint above" \
-            "EOF on reading taken for the end of the whole connection"
+        exchange_failed half-close \
+            "5,000,000 bytes after the half-close, then FIN" \
+            "it closes while output waits: EOF, EAGAIN or a failed epoll_ctl \
+(EPOLL_CTL_MOD) is taken for the end. Read only when the buffer is empty"
     assert_nothing_logged
 }

@@ -20,8 +20,8 @@ teardown() { stage_teardown; }
     server_warm_up
     bystander
     # With nothing owed it is read that meets the reset; else it may be write.
-    peer -n 20 echo:5000 reset
-    peer -n 20 echo:5000 send:200K reset
+    assert_echoes -n 20 echo:5000 reset
+    assert_echoes -n 20 echo:5000 send:200K reset
     assert_server_healthy
 }
 
@@ -74,13 +74,13 @@ teardown() { stage_teardown; }
     for i in "${stalled[@]}"; do
         peer_wait "$i" '1 waiting*'
     done
-    peer -n 5 ping:50
+    assert_echoes -n 5 ping:50
     peer_continue "${stalled[@]}"
     for i in "${stalled[@]}"; do
         peer_wait "$i" '1 waiting*'
     done
     assert_idle "beside stalled readers that have sent FIN"
-    peer -n 5 ping:50
+    assert_echoes -n 5 ping:50
     peer_continue "${stalled[@]}"
     for i in "${stalled[@]}"; do
         assert_peer_succeeds "$i"
@@ -159,8 +159,8 @@ teardown() { stage_teardown; }
         under_strace -e trace=accept,accept4 \
             -e inject="accept,accept4:error=$error:when=1"
         peer -t 5 echo:1000 fin end && alive "$SERVER_PID" ||
-            fail_because 01 "served, after an accept with $error" \
-                "the peer's complaint above" "accept's errors end the server"
+            fail_because accept "served, after an accept with $error" \
+                "$(complaint)" "accept's errors end the server"
         case $error in
             # The client has given up, which is nothing to tell of.
             ECONNABORTED) assert_nothing_logged ;;
@@ -176,8 +176,8 @@ teardown() { stage_teardown; }
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=ECONNABORTED:when=1..100
     peer -t $((5 * SLOWER)) echo:1000 fin end ||
-        fail_because 01 "served at once, after 100 ECONNABORTED" \
-            "the peer's complaint above" "it waits after each of them"
+        fail_because accept "served at once, after 100 ECONNABORTED" \
+            "$(complaint)" "it waits after each of them"
     assert_server_healthy
 }
 
@@ -187,8 +187,8 @@ teardown() { stage_teardown; }
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE:when=1..5
     peer -t 10 echo:1000 fin end && alive "$SERVER_PID" ||
-        fail_because 01 "served, after five accepts with EMFILE" \
-            "the peer's complaint above" "EMFILE ends the server"
+        fail_because accept "served, after five accepts with EMFILE" \
+            "$(complaint)" "EMFILE ends the server"
     assert_logged '^accept: Too many open files'
     assert_few_lines_logged $((SECONDS - began + 1))
 }
@@ -219,7 +219,7 @@ accepts_fail()
     pause 0.5 # the time that is measured
     n=$(($(failed_accepts) - before))
     [ "$n" -le 50 ] ||
-        fail_because 01 "at most 50 failed calls of accept in half a second" \
+        fail_because accept "at most 50 failed calls of accept in half a second" \
             "$n" "no pause after EMFILE: a spin, as the client still waits"
     # Without strace accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
@@ -233,8 +233,8 @@ accepts_fail()
         -e inject=accept,accept4:error=EINTR:when=1+2 \
         -e "inject=$waits:error=EINTR:when=1+3"
     peer -n 5 -t 10 echo:20000 fin end && alive "$SERVER_PID" ||
-        fail_because stage "5 clients served, with EINTR every few calls" \
-            "the peer's complaint above" "EINTR taken for an error"
+        fail_because eintr "5 clients served, with EINTR every few calls" \
+            "$(complaint)" "EINTR taken for an error"
     assert_nothing_logged
 }
 
@@ -242,8 +242,8 @@ accepts_fail()
     # The first write is the line on stdout.
     under_strace -e trace=write -e inject=write:error=EINTR:when=2+3
     peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
-        fail_because stage "5 clients served, with EINTR every few writes" \
-            "the peer's complaint above" "EINTR taken for an error"
+        fail_because eintr "5 clients served, with EINTR every few writes" \
+            "$(complaint)" "EINTR taken for an error"
 }
 
 # read_before N: prints how many bytes the server has read from all other
@@ -296,7 +296,7 @@ read_before()
     # A turn for each of them, after the single byte that they sent first.
     bytes=$(read_before 2)
     [ "$bytes" -gt 2 ] && [ "$bytes" -le $((2 * turn + 2)) ] ||
-        fail_because stage "a read from each of the others, then the third's turn" \
+        fail_because starve "a read from each of the others, then the third's turn" \
             "$bytes bytes read from the others" \
             "a connection is served until it has nothing more"
 }

@@ -20,8 +20,8 @@ teardown() { stage_teardown; }
     # server that ignores SIGCHLD never has a zombie.)
     resume "$SERVER_PID"
     wait_until 5 zombies_are 0 ||
-        fail_because 02 "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
-            "one waitpid for each SIGCHLD: signals of one kind merge"
+        fail_because zombies "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
+            "$(zombie_cause 20)"
     assert_server_healthy
 }
 
@@ -48,7 +48,7 @@ zombies_are()
     peer_start peers -n 5 echo:100 wait fin end
     peer_wait peers '5 waiting*'
     wait_until 5 parent_is_at_rest ||
-        fail_because 02 "$BASE_FDS descriptors in the parent" \
+        fail_because fork "$BASE_FDS descriptors in the parent" \
             "$(fds_of "$SERVER_PID")" "no close of conn_fd after fork"
     peer_continue peers
     assert_peer_succeeds peers
@@ -60,9 +60,7 @@ zombies_are()
     peer_start peers -n 3 echo:100 wait echo:10000 fin end
     peer_wait peers '3 waiting*'
     server_kill
-    LISTEN_PORT=$PORT server_start ||
-        fail_because 02 "the port is free: it starts again" "see above" \
-            "the children have kept the listening socket"
+    LISTEN_PORT=$PORT server_start
     server_warm_up
     peer_continue peers
     assert_peer_succeeds peers
@@ -73,12 +71,12 @@ zombies_are()
     under_strace -e "trace=clone,?clone3,?fork,?vfork" \
         -e "inject=clone,?clone3,?fork,?vfork:error=EAGAIN:when=1"
     peer -t 5 send:100 drain ||
-        fail_because 02 "the first connection closed" "it is left open" \
+        fail_because fork "the first connection closed" "it is left open" \
             "conn_fd is closed only after a fork that went well"
     assert_logged '^fork: Resource temporarily unavailable' \
         "fork's error is not told"
     assert_few_lines_logged 1
     peer echo:1000 fin end && alive "$SERVER_PID" ||
-        fail_because 02 "the next client is served" \
-            "the peer's complaint above" "a failed fork ends the server"
+        fail_because fork "the next client is served" \
+            "$(complaint)" "a failed fork ends the server"
 }

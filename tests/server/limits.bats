@@ -30,9 +30,8 @@ must_have_limit()
         assert_peer_succeeds second
     else
         peer -t 5 echo:1000 fin end ||
-            fail_because 02 "the second client's bytes" \
-                "the peer's complaint above" \
-                "the server waits for the first one's next bytes"
+            exchange_failed one-at-a-time "the second client's bytes" \
+                "it waits for the first client: it serves one at a time"
         peer_continue first
         assert_peer_succeeds first
     fi
@@ -56,7 +55,7 @@ took()
         [ "$base" -gt $((30000 * SLOWER)) ] || break
     done
     [ "$base" -le $((30000 * SLOWER)) ] ||
-        fail_because stage "16,000 bytes come back within 30 ms" "$base us" \
+        fail_because nodelay "16,000 bytes come back within 30 ms" "$base us" \
             "no TCP_NODELAY: a message's rest waits for an ACK"
     for size in 1 1461 8193 16385 20000 49153 65536 100000 262144; do
         now=$(took "$size")
@@ -64,7 +63,7 @@ took()
         # does; 40 ms for a late ACK is hundreds of times.
         scale=$((20 * (size + 15999) / 16000))
         [ "$now" -le $((base * scale)) ] ||
-            fail_because stage "$size bytes take less than $scale times as long as \
+            fail_because nodelay "$size bytes take less than $scale times as long as \
 16,000, which take $base us" "$now us" \
                 "no TCP_NODELAY: a message's rest waits for an ACK"
     done
@@ -89,11 +88,13 @@ took()
         peer_wait peers '5 waiting*'
     fi
     [ "$(count_children "$SERVER_PID")" -eq "$n" ] ||
-        fail_because 02 "$n children" "$(count_children "$SERVER_PID")" \
+        fail_because fork "$n children" "$(count_children "$SERVER_PID")" \
             "another design than this stage's"
     peer_continue peers
     assert_peer_succeeds peers
-    wait_until 5 childless
+    wait_until 5 childless ||
+        fail_because zombies "no child, once its connection has ended" \
+            "$(count_children "$SERVER_PID")" "$(zombie_cause 1)"
 }
 
 childless()
@@ -118,25 +119,26 @@ childless()
     served=$(field waiting "$state")
     if stage_allows fd_setsize; then
         [ "$served" -ge 1000 ] && [ "$served" -lt 1024 ] ||
-            fail_because 03 "1,000 to 1,023 served, the others refused" "$state" \
+            fail_because fd_setsize "1,000 to 1,023 served, the others refused" "$state" \
                 "descriptors from FD_SETSIZE on do not fit into an fd_set"
         [ -z "$BASE_FDS" ] || ! must_have_limit ||
             [ "$served" -eq $((1024 - BASE_FDS)) ] ||
-            fail_because 03 "$((1024 - BASE_FDS)) served: descriptors to 1023" \
+            fail_because fd_setsize "$((1024 - BASE_FDS)) served: descriptors to 1023" \
                 "$served" "the number compared with FD_SETSIZE is off by one"
         assert_logged '^select: no room for descriptor 1024$' \
             "the connection was closed without a word"
         assert_few_lines_logged $((SECONDS - began + 1))
     else
         [ "$served" -eq "$n" ] ||
-            fail_because stage "$n served" "$state" "a limit that is not needed"
+            fail_because grow "$n served" "$state" \
+                "a limit that isn't needed: the array doesn't grow"
         assert_nothing_logged
     fi
     # All those that were let in are still there.
     peer_continue peers
     assert_peer_succeeds peers 60
     [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
-        fail_because stage "$served echoed to a second time" \
+        fail_because walk "$served echoed to a second time" \
             "$(peer_state peers)" "the new ones have cost old ones their place"
     assert_server_healthy
 }
@@ -148,7 +150,9 @@ childless()
     peer_start peers -n 1030 -l echo:1 wait close
     peer_wait peers '* 0 busy*'
     # FIN or RST must come, before the deadline.
-    peer -t 5 send:100 drain
+    peer -t 5 send:100 drain ||
+        fail_because fd_setsize "the connection ends" "$(complaint)" \
+            "one that FD_SETSIZE has no room for is kept, and never served"
     peer_continue peers
     assert_peer_succeeds peers
 }
@@ -161,7 +165,7 @@ childless()
     stop "$SERVER_PID"
     peer_start peers -n 300 wait echo:100 fin end
     wait_until 10 peer_is peers '300 waiting*' ||
-        fail_because 01 "300 connections in the kernel's queue" \
+        fail_because backlog "300 connections in the kernel's queue" \
             "$(peer_state peers)" "listen with a small backlog"
     resume "$SERVER_PID"
     peer_continue peers
@@ -221,14 +225,14 @@ limit_descriptors()
     for pid in "$SERVER_PID" $(children_of "$SERVER_PID"); do
         after=$(hwm_of "$pid")
         [ $((after - before)) -le "$limit" ] ||
-            fail_because stage "at most $limit KiB more than before" \
+            fail_because backpressure "at most $limit KiB more than before" \
                 "$((after - before)) KiB more; it has taken $(field sent \
                     "$(peer_state stalled)") bytes" \
                 "no backpressure: it reads on while its output waits"
     done
     assert_idle "beside a peer that does not read"
     if ! stage_allows one_at_a_time; then
-        peer -t 5 echo:65536 fin end
+        assert_echoes -t 5 echo:65536 fin end
     fi
     peer_continue stalled
     assert_peer_succeeds stalled
@@ -261,12 +265,12 @@ limit_descriptors()
         fi
         assert_peer_succeeds "$round"
         # A connection in the middle that ends badly must be freed as well.
-        peer -n 20 echo:1000 send:1000 reset
+        assert_echoes -n 20 echo:1000 send:1000 reset
         assert_server_healthy
         after=$(rss_of "$SERVER_PID")
     done
     [ $((after - before)) -le 256 ] ||
-        fail_because stage "at most 256 KiB more after the $round round" \
+        fail_because memory "at most 256 KiB more after the $round round" \
             "$((after - before)) KiB more" "a connection is not freed"
 }
 
@@ -296,7 +300,7 @@ limit_descriptors()
         eval "exec $i</dev/null"; done; exec "$@"' -)
     if ! stage_allows fd_setsize; then
         server_start
-        peer echo:1000 fin end
+        assert_echoes echo:1000 fin end
         return
     fi
     server_launch
@@ -305,7 +309,7 @@ limit_descriptors()
     local words='^select: no room for descriptor [0-9]'
     must_have_limit || words=.
     [ "$STATUS" -eq 1 ] && grep -q "$words" "$SERVER_ERR" ||
-        fail_because 03 "exit status 1, and select: no room for descriptor" \
+        fail_because fd_setsize "exit status 1, and select: no room for descriptor" \
             "exit status $STATUS" \
             "the listening socket is put behind the end of the set"
 }

@@ -34,6 +34,13 @@ say_on()
     read -r -t 5 line <&"$1" && [ "$line" = "Hello, server!" ]
 }
 
+# assert_answered FD: a line on it comes back.
+assert_answered()
+{
+    say_on "$1" || fail_because interest "a line comes back within 5 s" \
+        "none" "one connection waits for another, or for an event that's gone"
+}
+
 # ends_on FD SECONDS: true if the server ends that connection within this time,
 # and sends nothing before.
 ends_on()
@@ -80,7 +87,7 @@ open_conn()
         schedule -f "$SEEDS" -n "$more"
     assert_server_healthy
     assert_idle "with nothing to do"
-    [ ! -s "$SERVER_ERR" ]
+    assert_nothing_logged
 }
 
 @test "a burst of calls that are nearly all short or interrupted" {
@@ -101,30 +108,32 @@ open_conn()
     done
     server_start "${SHIM[@]}" "SHIM_FAIL=${rules#,}"
     open_conn 8
-    say_on 8
+    assert_answered 8
     if stage_allows one_at_a_time; then
         exec 8>&-
     fi
     look_at_clock
     began=$NOW_MS
     open_conn 9
-    say_on 9 || fail_because stage "an answer after ten passing errors of accept" \
+    say_on 9 || fail_because accept "an answer after ten passing errors of accept" \
         "none" "an error of accept was taken for the end"
     look_at_clock
     # It pauses after eight of them. (06 has a spare descriptor for two.)
     n=$((NOW_MS - began))
     [ -n "${SERVER:-}" ] || { [ "$n" -ge 550 ] && [ "$n" -le 2500 ]; } ||
-        fail_because stage "pauses of 100 ms after errors that may go on" \
+        fail_because accept "pauses of 100 ms after errors that may go on" \
             "ten calls of accept in $n ms" \
             "after some errors it tries again at once, or much too late"
     if ! stage_allows one_at_a_time; then
-        say_on 8
+        assert_answered 8
         exec 8>&-
     fi
     exec 9>&-
-    [ "$(faults accept)" -eq 10 ]
+    [ "$(faults accept)" -eq 10 ] ||
+        fail_because accept "ten calls of accept that fail, then one that \
+doesn't" "$(faults accept)" "after an error accept isn't called again"
     [ "$(most_often_said)" -le 3 ] ||
-        fail_because stage "at most a line a second for each cause" \
+        fail_because log "at most a line a second for each cause" \
             "$(most_often_said) times the same" "each failure is logged"
 }
 
@@ -145,8 +154,8 @@ most_often_said()
     fi
     server_start "${SHIM[@]}" "SHIM_FAIL=$rules"
     # One may be turned away; the other is served.
-    peer -l -n 2 echo:100 fin end
-    [ "$(faults all)" -eq 2 ]
+    assert_echoes -l -n 2 echo:100 fin end
+    assert_injected all
     assert_logged '^accept: Too many open files'
     assert_logged "$other"
 }
@@ -156,7 +165,7 @@ served_after_waits()
 {
     open_conn 8
     while [ "$(faults wait)" -lt "$1" ]; do
-        say_on 8 || fail_because stage "an answer after failed waits" \
+        say_on 8 || fail_because spin "an answer after failed waits" \
             "none: $(cat "$SERVER_ERR")" \
             "a failed wait was taken for the end, or for a ready socket" ||
             return
@@ -192,12 +201,12 @@ served_after_waits()
     served_after_waits 12
     look_at_clock
     [ $((NOW_MS - began)) -ge 1000 ] ||
-        fail_because stage "pauses of 100 ms, after twelve failed waits" \
+        fail_because log "pauses of 100 ms, after twelve failed waits" \
             "all of them within $((NOW_MS - began)) ms" "no pause: a spin"
     assert_logged ': Cannot allocate memory'
     assert_few_lines_logged $(((NOW_MS - began) / 1000 + 1))
     [ "$(most_often_said)" -ge 2 ] ||
-        fail_because stage "a line again after a second" "one line" \
+        fail_because log "a line again after a second" "one line" \
             "an error is logged once for all times"
 }
 
@@ -215,7 +224,7 @@ served_after_waits()
     assert_peer_succeeds busy
     # A pause of 100 ms makes some ten tries a second.
     [ "$(faults accept)" -le 500 ] ||
-        fail_because stage "at most 500 calls of accept during 5,000 messages" \
+        fail_because accept "at most 500 calls of accept during 5,000 messages" \
             "$(faults accept)" "any wake-up ends the pause after EMFILE"
     exec 9>&-
 }
@@ -231,7 +240,7 @@ accept_has_failed()
     # A pause of 100 ms ends between two looks.
     server_start "${SHIM[@]}" SHIM_CLOCK_DELAY=60 SHIM_FAIL=accept:EMFILE:1
     open_conn 9
-    say_on 9 || fail_because stage "an answer after a pause of accept" "none" \
+    say_on 9 || fail_because accept "an answer after a pause of accept" "none" \
         "what is left of the pause was negative: it waits without end"
     assert_injected delay accept
     exec 9>&-
@@ -253,7 +262,7 @@ assert_start_fails_with()
     wait_for_exit "$LAST_PID" || true
     [ "$STATUS" = 1 ] && [ "$(cat "$SERVER_ERR")" = "$line" ] &&
         [ ! -s "$BATS_TEST_TMPDIR/failing.out" ] ||
-        fail_because 01 "exit status 1, nothing on stdout, on stderr: $line" \
+        fail_because addresses "exit status 1, nothing on stdout, on stderr: $line" \
             "status $STATUS: $(cat "$BATS_TEST_TMPDIR"/failing.*)" \
             "another call is named, errno is lost, or the next address is tried"
 }
@@ -301,12 +310,15 @@ assert_start_fails_with()
     need_readiness
     server_start "${SHIM[@]}" SHIM_FAIL=accept:STEAL:2+
     open_conn 8
-    say_on 8
+    assert_answered 8
     open_conn 9
     # The stolen one ends without a byte.
-    ends_on 9 5
-    [ "$(faults steal)" -ge 1 ]
-    say_on 8 || fail_because 03 "the first connection is still answered" "nothing" \
+    ends_on 9 5 ||
+        fail_because listener "the connection ends without a byte" \
+            "it doesn't, within 5 s" \
+            "the listening socket is blocking: accept waits for the next one"
+    assert_injected steal
+    say_on 8 || fail_because listener "the first connection is still answered" "nothing" \
         "the listening socket is blocking: accept waits for the next one"
     exec 8>&- 9>&-
 }
@@ -321,13 +333,13 @@ assert_start_fails_with()
     need_readiness
     server_start "${SHIM[@]}" SHIM_SPURIOUS=80
     open_conn 8
-    say_on 8
+    assert_answered 8
     assert_seeds_pass server schedule -n 20
     # A program may wait with calls that the shim does not know.
     if [ -z "${SERVER:-}" ]; then
         assert_injected spurious
     fi
-    say_on 8
+    assert_answered 8
     exec 8>&-
 }
 
@@ -335,7 +347,7 @@ assert_start_fails_with()
     need_readiness
     server_start "${SHIM[@]}" SHIM_FAIL=wait:EINTR:1-50
     assert_seeds_pass server schedule -n 5
-    [ ! -s "$SERVER_ERR" ]
+    assert_nothing_logged
 }
 
 @test "fork fails for one connection, and the next is served" {
@@ -343,16 +355,21 @@ assert_start_fails_with()
     stage_allows process_each || not_for "it does not fork"
     server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:2
     open_conn 8
-    say_on 8
+    assert_answered 8
     open_conn 9
-    ends_on 9 5
+    ends_on 9 5 ||
+        fail_because fork "the connection whose fork has failed is closed" \
+            "it is left open" \
+            "conn_fd is closed only after a fork that went well"
     exec 9>&-
     open_conn 9
-    say_on 9 || fail_because 02 "the connection after a failed fork is served" \
+    say_on 9 || fail_because fork "the connection after a failed fork is served" \
         "no answer" "a failed fork was taken for the end, or for a child"
-    say_on 8
+    assert_answered 8
     exec 8>&- 9>&-
-    [ "$(wc -l <"$SERVER_ERR")" -eq 1 ]
+    [ "$(wc -l <"$SERVER_ERR")" -eq 1 ] ||
+        fail_because fork "a line on stderr: fork and why" \
+            "$(cat "$SERVER_ERR")" "fork's error is not told"
 }
 
 @test "the first address does not work, and the next is tried" {
@@ -366,7 +383,7 @@ assert_start_fails_with()
     assert_seeds_pass server schedule -n 1
     assert_injected bind
     wait_until 5 has_only_base_fds ||
-        fail_because 01 "$BASE_FDS descriptors, as without a failed bind" \
+        fail_because addresses "$BASE_FDS descriptors, as without a failed bind" \
             "$FDS" "the socket of the first address is not closed"
 }
 
@@ -379,10 +396,10 @@ assert_start_fails_with()
     # The first is ::1 then.
     server_start "${SHIM[@]}" SHIM_ADDRESS=1
     LISTEN_HOST=::1 peer echo:1000 fin end ||
-        fail_because 01 "an echo on ::1, the first address" \
-            "the peer's complaint above" "it listens on another address"
+        fail_because addresses "an echo on ::1, the first address" \
+            "$(complaint)" "it listens on another address"
     wait_until 5 has_only_base_fds ||
-        fail_because 01 "$BASE_FDS descriptors, as with one address" "$FDS" \
+        fail_because addresses "$BASE_FDS descriptors, as with one address" "$FDS" \
             "it goes on with the list, though it has a listening socket"
 }
 
@@ -410,7 +427,7 @@ assert_start_fails_with()
     assert_peer_succeeds peers
     n=$(faults malloc)
     [ "$n" -eq 4 ] && [ "$(field lost "$(peer_state peers)")" -le "$n" ] ||
-        fail_because stage "four calls fail, at most four clients are lost" \
+        fail_because memory "four calls fail, at most four clients are lost" \
             "$n failed; $(peer_state peers)" \
             "an array that did not grow is used, or one failure loses many"
     assert_logged ': Cannot allocate memory'
@@ -438,18 +455,18 @@ assert_start_fails_with()
     need_ours
     server_start "${SHIM[@]}" SHIM_CLOCK=3600:300 -t 3
     open_conn 8
-    say_on 8
+    assert_answered 8
     # The jump is over when this returns, and nothing was closed by it.
     silent_on 8 1.5
-    say_on 8 || fail_because 06 "the connection lives 3 s after its last byte" \
+    say_on 8 || fail_because timers "the connection lives 3 s after its last byte" \
         "it was closed when the wall clock moved" \
         "the timers are on CLOCK_REALTIME"
     exec 8>&-
     server_start "${SHIM[@]}" SHIM_CLOCK=-3600:300 -t 1
     open_conn 8
-    say_on 8
+    assert_answered 8
     ends_on 8 8 ||
-        fail_because 06 "the idle connection is closed after a second" \
+        fail_because timers "the idle connection is closed after a second" \
             "not within eight" "the timers are on CLOCK_REALTIME"
     exec 8>&-
 }
@@ -472,8 +489,10 @@ assert_start_fails_with()
             done
         ) 2>/dev/null || true
         wait_for_exit "$SERVER_PID" 5 ||
-            fail_because 06 "the server ends" "it still waits" \
+            fail_because signals "the server ends" "it still waits" \
                 "the signal came between the check and the wait"
-        [ "$STATUS" -eq 0 ]
+        [ "$STATUS" -eq 0 ] ||
+            fail_because shutdown "exit status 0" "$STATUS" "a graceful \
+shutdown isn't an error"
     done
 }

@@ -36,10 +36,10 @@ closed_at_start()
     SERVER_WRAP=(bash -c 'exec "$@" '"$1" -)
     LISTEN_PORT=$PORT server_launch "${SHIM[@]}" "SHIM_FAIL=$rule"
     wait_until 10 listens ||
-        fail_because 01 "it listens, started with $1" "it does not" \
+        fail_because descriptors "it listens, started with $1" "it does not" \
             "what it can't print is taken for an error"
     if stage_allows one_at_a_time; then
-        peer echo:1000 fin end
+        assert_echoes echo:1000 fin end
     else
         # A server may turn this one away, but says nothing to it.
         name=first$SERVER_COUNT
@@ -47,18 +47,17 @@ closed_at_start()
         look_up_peer "$name"
         pid=$PEER_PID
         wait_until 10 rests_or_ended "$pid" "$name"
-        peer echo:1000 fin end
+        assert_echoes echo:1000 fin end
         ! alive "$pid" || peer_continue "$name"
         wait_until 10 not alive "$pid"
         [ ! -s "$BATS_TEST_TMPDIR/$name.err" ] ||
-            fail_because 01 "an echo and nothing else, started with $1" \
+            fail_because descriptors "an echo and nothing else, started with $1" \
                 "$(cat "$BATS_TEST_TMPDIR/$name.err")" \
                 "a connection is stderr to it, and gets what it logs"
     fi
     peer -n 10 echo:20000 fin end ||
-        fail_because 01 "ten clients served, started with $1" \
-            "the peer's complaint above" \
-            "a socket has the number of stdin, stdout or stderr"
+        fail_because descriptors "ten clients served, started with $1" \
+            "$(complaint)" "a socket has the number of stdin, stdout or stderr"
     server_kill
 }
 
@@ -78,18 +77,18 @@ closed_at_start()
 
     SERVER_WRAP=("$TOOLS/inherit" -b)
     server_start
-    peer -n 20 echo:100 fin end
+    assert_echoes -n 20 echo:100 fin end
     wait_until 5 childless ||
-        fail_because stage "no child, 20 connections later" \
+        fail_because signals "no child, 20 connections later" \
             "$(zombies_of "$SERVER_PID") zombies" "SIGCHLD stays blocked"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" ||
-        fail_because stage "it ends on SIGTERM" "it runs on" \
+        fail_because signals "it ends on SIGTERM" "it runs on" \
             "the signal stays blocked, as it was inherited"
     [[ $LIKE != 06* ]] || status=0
     [ "$STATUS" -eq "$status" ] ||
         { [ -n "${SERVER:-}" ] && [ "$STATUS" -eq 0 ]; } ||
-        fail_because stage "status $status" "status $STATUS" \
+        fail_because signals "status $status" "status $STATUS" \
             "128 + 15 is the default action's, 0 a graceful shutdown's"
 }
 

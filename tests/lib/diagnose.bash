@@ -1,0 +1,684 @@
+# diagnose -- looks closer at a failure, so that the likely cause is one
+# shellcheck shell=bash disable=SC2034,SC2153 # for and from the other files
+#
+# One symptom has many causes: "1,000 bytes didn't come back" may be a server
+# that never reads, reads once, drops the rest of a write, or is dead. What can
+# be seen from outside tells most of them apart: how many bytes came, whether
+# the server lives, and where it sleeps.
+
+# exchange_failed TOPIC EXPECTED CAUSE [NAME]: fail_because for a failed `peer`
+# (or peer_start NAME). CAUSE stands, with TOPIC, unless the facts say more.
+exchange_failed()
+{
+    local TOPIC=$1 CAUSE=$3 SAID STEP='' SCRIPT SENT=0 RECEIVED=0
+
+    read_complaint "${4:-peer}"
+    case $SAID in
+        *'other bytes came back'*) diagnose_bytes ;;
+        *'out of time'* | 'no end '*) diagnose_silence ;;
+        *'refused'*)
+            TOPIC=addresses
+            CAUSE="nobody listens there: the server has closed its listening \
+socket, or has announced another port"
+            if listens_at $((PORT >> 8 | (PORT & 255) << 8)); then
+                TOPIC=announce
+                CAUSE="the announced port has its bytes swapped: ntohs turns \
+network byte order into this machine's"
+            fi
+            ;;
+        *) diagnose_close ;;
+    esac
+    fail_because "$TOPIC" "$2" "$SAID" "$CAUSE"
+}
+
+# spin_topic PID, spin_cause PID WHEN: why it wakes up again and again.
+spin_topic()
+{
+    if [ "$1" = "${CLIENT_PID:-}" ]; then
+        echo client
+    else
+        echo spin
+    fi
+}
+
+spin_cause()
+{
+    local writable=POLLOUT bits='POLLERR and POLLHUP'
+
+    case $LIKE in
+        03*) writable='the writable set' bits='a broken connection' ;;
+        0[56]*) writable=EPOLLOUT bits='EPOLLERR and EPOLLHUP' ;;
+    esac
+    if [ "$1" = "${CLIENT_PID:-}" ]; then
+        echo "a spin: after the end of stdin it is read again and again, or \
+its hang-up is reported again and again"
+    elif [[ $2 == *idle* ]]; then
+        echo "a spin: it asks for room to write ($writable) though it has \
+nothing to write"
+    elif [[ $2 == *'not read'* ]]; then
+        echo "a spin: it is told that it can read, but has output to send \
+first. While output waits, ask for room to write and nothing else\
+$([[ $LIKE != 05* ]] || echo " (EPOLL_CTL_MOD)")"
+    elif [[ $2 == *limit* || $2 == *EMFILE* ]]; then
+        echo "a spin: no pause after accept fails, though the listening \
+socket stays ready; or it always asks for room to write ($writable)"
+    elif [[ $2 == *FIN* || $2 == *RST* ]]; then
+        echo "a spin: after FIN or RST the connection stays ready. Take it \
+off at EOF, and close it at $bits"
+    else
+        echo "a spin: it is woken for something that it then does nothing \
+about, such as $bits or $writable"
+    fi
+}
+
+# log_topic, log_cause: why the server has logged though nothing was wrong.
+log_topic()
+{
+    case $(tail -n 1 "$SERVER_ERR") in
+        *Interrupted*) echo eintr ;;
+        *'No child processes'*) echo zombies ;;
+        *'temporarily unavailable'*) echo nonblock ;;
+        accept:*'Bad file descriptor'* | accept:*'Invalid argument'*)
+            echo fork
+            ;;
+        *) echo log ;;
+    esac
+}
+
+log_cause()
+{
+    case $(log_topic) in
+        eintr) echo "EINTR taken for an error: a signal came, so call again" ;;
+        zombies)
+            echo "a signal handler has changed errno: save it, and put it \
+back at the end"
+            ;;
+        nonblock) echo "EAGAIN taken for an error: there is nothing to do" ;;
+        fork)
+            echo "a process accepts without a listening socket: a child that \
+doesn't end (_exit) after its connection"
+            ;;
+        *)
+            echo "debug output, or a normal event (FIN, EAGAIN, a reset) \
+taken for an error"
+            ;;
+    esac
+}
+
+# guilty_faults server|client SEED COMMAND…: sets TOPIC and CAUSE: a schedule
+# has failed, so it is played again with one kind of fault at a time.
+guilty_faults()
+{
+    local side=$1 seed=$2 rate name guilty=''
+
+    shift 2
+    TOPIC=eintr
+    CAUSE="short, interrupted or refused calls, where more than one meet"
+    for rate in "${RATES[@]}"; do
+        name=${rate%=*}
+        survives "$side" "$seed" "$rate" "$@" || guilty+=" ${name#SHIM_}"
+    done
+    case $guilty in
+        *SHORT*)
+            TOPIC=short-write
+            CAUSE="a short read or a short write: its rest is lost, or it is \
+taken for the end"
+            ;;
+        *EINTR*)
+            TOPIC=eintr
+            CAUSE="EINTR: an interrupted call is taken for an error"
+            # There is EAGAIN in each schedule, if a peer reads slowly.
+            if [[ $guilty == *SPURIOUS* && $LIKE == 0[3-6]* ]]; then
+                TOPIC=nonblock
+                CAUSE="EAGAIN taken for an error (or EINTR): the connection \
+isn't broken, so try again when it is ready"
+            fi
+            ;;
+        *EAGAIN* | *SPURIOUS*)
+            TOPIC=nonblock
+            CAUSE="EAGAIN: a descriptor that isn't ready after all is taken \
+for broken, or what wasn't written is dropped"
+            ;;
+    esac
+}
+
+# survives SIDE SEED RATE COMMAND…: true if the program passes with this fault
+# alone.
+survives()
+(
+    local side=$1 seed=$2 rate=$3
+
+    shift 3
+    unset "${RATES[@]%=*}"
+    if [ "$side" = client ]; then
+        export "${rate?}"
+        "$@" -f "$seed" -n 20 >/dev/null 2>&1
+        return
+    fi
+    server_start "${SHIM[@]}" "$rate" >/dev/null 2>&1 || return
+    schedule -f "$seed" -n 40 >/dev/null 2>&1
+    status=$?
+    kill -KILL -- "-$SERVER_PID" 2>/dev/null
+    return "$status"
+)
+
+# explain: for a test that has failed without an assertion of ours: says what
+# the server, and the last peer, have to do with it. To be called by the
+# teardown, before anything is killed.
+explain()
+{
+    [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -z "${BATS_TEST_SKIPPED:-}" ] &&
+        [ ! -e "$BATS_TEST_TMPDIR/explained" ] || return 0
+    if [ -s "$BATS_TEST_TMPDIR/peer.err" ]; then
+        exchange_failed echo "what was sent comes back" \
+            "a connection is lost, or waits for another"
+    elif [ -n "${SERVER_PID:-}" ]; then
+        fail_because echo "what the test's line above asks for" \
+            "the server $(alive "$SERVER_PID" &&
+                echo "lives: $(server_is_in)" || echo "has ended")" \
+            "see the test; its name is the promise"
+    fi || true
+}
+
+# zombie_cause CHILDREN: prints why some of so many are zombies.
+zombie_cause()
+{
+    if [ "$(zombies_of "$SERVER_PID")" -ge "$1" ]; then
+        echo "no child is ever reaped: waitpid in a SIGCHLD handler"
+    else
+        echo "one waitpid for each SIGCHLD: signals of one kind merge, so \
+loop until waitpid finds no more"
+    fi
+}
+
+# start_failed: fail_because for a server that didn't say where it listens.
+start_failed()
+{
+    local topic=announce cause
+
+    if grep -qi listening "$SERVER_ERR"; then
+        cause="it is printed to stderr, not to stdout"
+    elif [ -s "$SERVER_OUT" ]; then
+        cause="the line has no newline at its end, or no HOST:PORT in it"
+    elif alive "$SERVER_PID"; then
+        cause="it isn't flushed: printf keeps it in memory unless stdout is a \
+terminal (fflush); or the server never comes that far"
+    elif ! grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR"; then
+        topic=addresses
+        cause="it ended at its start; its stderr should say why"
+        [[ $(tail -n 1 "$SERVER_ERR") != select:* ]] || topic=fd_setsize
+    elif listens_at "${LISTEN_PORT:-0}"; then
+        topic=fork
+        cause="a child of the old server has kept the listening socket"
+        [[ $LIKE == 02* ]] || topic=workers
+    else
+        topic=reuseaddr
+        cause="no SO_REUSEADDR: the port's old connections are in TIME_WAIT"
+    fi
+    ENDED+=" $SERVER_PID" # which is the failure itself
+    fail_because "$topic" \
+        "a line on stdout: Server is listening on HOST:PORT" \
+        "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
+        "$cause: ${SERVER_CMD[*]}"
+}
+
+# listens_at PORT: true if a socket listens there.
+listens_at()
+{
+    grep -qi "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F:]* 0A " \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# complaint [NAME]: prints what that peer complained of, for fail_because.
+complaint()
+{
+    local SAID STEP SCRIPT SENT RECEIVED
+
+    read_complaint "${1:-peer}"
+    echo "$SAID"
+}
+
+# read_complaint NAME: sets SAID to what that peer complained of, and from it
+# and its last state STEP, SENT and RECEIVED.
+read_complaint()
+{
+    local counts='([0-9]+)( bytes)? sent(,| and) ([0-9]+) received'
+
+    look_at_peer "$1"
+    SCRIPT=" $(cat "$BATS_TEST_TMPDIR/$1.args" 2>/dev/null)"
+    SAID=$(grep -m 1 '^peer: ' "$BATS_TEST_TMPDIR/$1.err" 2>/dev/null)
+    SAID=${SAID#peer: }
+    [ -n "$SAID" ] || SAID="no end of its script"
+    [[ $SAID != *step\ * ]] || STEP=${SAID#*step } STEP=${STEP%%:*}
+    [[ $SAID =~ $counts ]] || SAID+="; $PEER_STATE"
+    if [[ $SAID =~ $counts ]]; then
+        SENT=${BASH_REMATCH[1]}
+        RECEIVED=${BASH_REMATCH[4]}
+    fi
+}
+
+# What came back is not what was sent.
+diagnose_bytes()
+{
+    if [ "$RECEIVED" -gt "$SENT" ]; then
+        TOPIC='echo'
+        CAUSE="more is written than was read: give write the count that read \
+returned, not sizeof buf"
+        return
+    fi
+    TOPIC=short-write
+    CAUSE="bytes are missing or repeated: the rest of a short write is \
+dropped, or sent from the wrong place in the buffer"
+    if [[ $SCRIPT == *' -n '* ]]; then
+        CAUSE+="; or connections share one buffer"
+    fi
+}
+
+# The server has closed or reset a connection that it should have served on.
+diagnose_close()
+{
+    # After the peer's FIN each test knows best what that means.
+    case $STEP in
+        echo | ping) ;;
+        *) return ;;
+    esac
+    if [ "$RECEIVED" -eq 0 ]; then
+        TOPIC='echo'
+        CAUSE="it closes the connection before it has answered anything: \
+what read returned is misunderstood, or nothing is read at all"
+        if [[ $SCRIPT == *' -n '* && $LIKE == 0[3-6]* ]]; then
+            TOPIC=grow
+            CAUSE="it turns away some of many connections: the array doesn't \
+grow, or a call's failure isn't expected"
+        fi
+    elif [ "$RECEIVED" -le 1 ] || [ "$RECEIVED" -eq "$SENT" ]; then
+        TOPIC='echo'
+        CAUSE="it closes after the first answer: read and write need a loop, \
+which ends when read returns 0 (FIN)"
+    elif [[ $LIKE == 0[3-6]* ]]; then
+        TOPIC=nonblock
+        CAUSE="it closes in mid-stream: EAGAIN, EINTR or a short write taken \
+for an error"
+    else
+        TOPIC=short-write
+        CAUSE="it closes in mid-stream: a short write or EINTR taken for an \
+error, or for the end"
+    fi
+}
+
+# Something was waited for, and didn't come.
+diagnose_silence()
+{
+    local where
+
+    alive "$SERVER_PID" || return 0 # fail_because says why
+    if [[ $LIKE == 03* && $SCRIPT == *' -n 1100 '* ]]; then
+        TOPIC=fd_setsize
+        CAUSE="it takes descriptors from FD_SETSIZE on: FD_SET writes them \
+behind the end of the set"
+        return
+    fi
+    # What a test knows better.
+    [ "$TOPIC" != one-at-a-time ] || return 0
+    where=$(server_is_in)
+    if [ "$where" = busy ] && [ "$SENT" -gt 0 ]; then
+        TOPIC=spin
+        CAUSE="it uses all of a CPU: the same descriptor is ready again and \
+again, and nothing is done about it"
+        if [ "$RECEIVED" -eq "$SENT" ]; then
+            TOPIC=fin
+            CAUSE="it spins at FIN: read returns 0 again and again until the \
+connection is closed"
+        fi
+    elif [ "$(queued_to_accept)" -gt 0 ]; then
+        diagnose_no_accept "$where"
+    elif [[ $SCRIPT == *' -n '* && $LIKE == 0[3-6]* ]]; then
+        diagnose_crowd
+    elif [ "$RECEIVED" -eq "$SENT" ]; then
+        TOPIC=fin
+        CAUSE="all came back, but it doesn't close the connection after the \
+peer's FIN (read returns 0)"
+        if [[ $LIKE == 02* ]]; then
+            CAUSE+=": both processes have to close it, parent and child"
+        fi
+    elif [ "$RECEIVED" -eq 0 ]; then
+        diagnose_no_answer "$where"
+    elif [ $((SENT - RECEIVED)) -lt 4096 ]; then
+        TOPIC=state
+        CAUSE="it answers, and then no more: it reads only once"
+        if ! answers_whole_pieces; then
+            TOPIC='echo'
+            CAUSE="a part of a piece comes back: bytes are taken for a string \
+that ends at a NUL or a newline, or a short write's rest is lost"
+        elif [[ $LIKE == 0[3-6]* ]]; then
+            CAUSE="it answers once, and then no more: what the first answer \
+has left behind (start and end, or a paused connection) stops the second"
+        fi
+    else
+        diagnose_stall
+    fi
+}
+
+# answers_whole_pieces: true if what came back is all that the first, or the
+# first two, or … `echo:N` of the script have sent.
+answers_whole_pieces()
+{
+    local step sum=0
+
+    for step in $SCRIPT; do
+        [[ $step =~ ^echo:[0-9]+$ ]] || continue
+        sum=$((sum + ${step#echo:}))
+        [ "$sum" -ne "$RECEIVED" ] || return 0
+    done
+    return 1
+}
+
+# Some of many connections are served, and others aren't.
+diagnose_crowd()
+{
+    TOPIC=walk
+    CAUSE="some of many connections are no longer served: "
+    case $LIKE in
+        03*)
+            TOPIC=select
+            CAUSE+="fill both sets before each select, with all that wait"
+            ;;
+        04*) CAUSE+="the array has lost them, at a removal or as it grew" ;;
+        *) CAUSE+="their events are lost, or go to another connection" ;;
+    esac
+}
+
+# diagnose_no_accept WHERE: a connection waits for accept.
+diagnose_no_accept()
+{
+    case $1 in
+        wait)
+            TOPIC=listener
+            CAUSE="it never calls accept: its wait doesn't watch the \
+listening socket, or was told of too few descriptors"
+            case $LIKE in
+                03*)
+                    TOPIC=select
+                    CAUSE+=" (select's first argument is the highest plus one)"
+                    ;;
+                0[56]*)
+                    [[ $SCRIPT != *' -n '* ]] || TOPIC=edge
+                    CAUSE+="; edge-triggered: accept until EAGAIN"
+                    ;;
+            esac
+            ;;
+        'read or write')
+            TOPIC=one-at-a-time
+            CAUSE="it blocks in read or write on one connection, and accepts \
+no other meanwhile"
+            ;;
+    esac
+}
+
+# diagnose_no_answer WHERE: the connection is accepted, and nothing comes.
+diagnose_no_answer()
+{
+    if [ "$1" = wait ] && [ "$(unread_bytes)" -gt 1 ]; then
+        TOPIC=interest
+        CAUSE="it accepts the connection but never reads from it: its wait \
+doesn't watch it for reading, or was told of too few descriptors"
+        [[ $LIKE != 03* ]] ||
+            CAUSE+=" (select's first argument is the highest plus one)"
+    elif [[ $LIKE == 0[12]* ]]; then
+        TOPIC='echo'
+        CAUSE="it echoes nothing: it doesn't write back what it has read, or \
+waits for a newline, a full buffer or FIN first"
+    else
+        TOPIC='echo'
+        CAUSE="it echoes nothing: what was read isn't written back, or waits \
+for an event that nothing watches for"
+    fi
+}
+
+# Much was sent, some of it came back, and then no more.
+diagnose_stall()
+{
+    TOPIC=interest
+    CAUSE="what a write didn't take is never sent: it is dropped, or nothing \
+watches for room to write it"
+    case $LIKE in
+        0[12]*)
+            TOPIC=short-write
+            CAUSE="it stops in mid-stream: the rest of a short write is \
+dropped, or it doesn't read on"
+            return
+            ;;
+        03*) CAUSE+=" (writable set, and max_fd)" ;;
+        04*) CAUSE+=" (POLLOUT)" ;;
+        05*) CAUSE+=" (EPOLLOUT, EPOLL_CTL_MOD)" ;;
+        06*)
+            TOPIC=backpressure
+            CAUSE="it stops in mid-stream: a paused connection isn't resumed \
+when its output has drained"
+            return
+            ;;
+    esac
+    # A short write is of any size; whole buffers went out whole.
+    if [ "$((RECEIVED % 4096))" -eq 0 ]; then
+        [[ $LIKE != 05* ]] || TOPIC=edge
+        CAUSE="it reads a buffer and then no more: edge-triggered events come \
+only once for what is left, or reading isn't asked for again"
+    fi
+}
+
+# server_is_in: prints what the server does: busy, accept, `read or write`,
+# wait (for events), asleep (elsewhere) or unknown.
+server_is_in()
+{
+    local before wchan
+
+    [ -r /proc/self/schedstat ] || {
+        echo unknown
+        return
+    }
+    look_at_time "$SERVER_PID"
+    before=$CPU_MS
+    pause 0.2 # the time that is measured
+    look_at_time "$SERVER_PID"
+    if [ $((CPU_MS - before)) -gt 30 ]; then
+        echo busy
+        return
+    fi
+    wchan=
+    read -r -d '' wchan <"/proc/$SERVER_PID/wchan"
+    case $wchan in
+        *accept*) echo accept ;;
+        wait_woken* | sk_wait* | sk_stream_wait* | *recvmsg* | *sendmsg*)
+            echo 'read or write'
+            ;;
+        *poll* | *select*) echo wait ;;
+        '' | 0) echo unknown ;;
+        *) echo asleep ;;
+    esac
+}
+
+# sockets_at STATES FIELD: prints the sum of a queue (t: to be sent, r: to be
+# read) of the sockets on the server's PORT in these STATES: 01 is established,
+# 08 has had FIN, 0A listens.
+sockets_at()
+{
+    awk -v port="$(printf ':%04X' "$PORT")" -v states="$1" -v field="$2" '
+        function hex(text,    i, n) {
+            for (i = 1; i <= length(text); i++)
+                n = n * 16 + index("123456789ABCDEF", substr(text, i, 1))
+            return n
+        }
+        $2 ~ port "$" && index(states, $4) {
+            split($5, queue, ":")
+            sum += hex(queue[field == "t" ? 1 : 2])
+        }
+        END { print sum + 0 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null ||
+        echo 0
+}
+
+# queued_to_accept: prints how many connections wait for accept.
+queued_to_accept()
+{
+    sockets_at 0A r
+}
+
+# unread_bytes: prints how many bytes the server's connections have for it (a
+# FIN counts as one).
+unread_bytes()
+{
+    sockets_at '01 08' r
+}
+
+# server_death: sets DEATH and DEATH_TOPIC to how the server ended, if it did
+# without being told to. Fails otherwise. Not for a subshell, which can't wait.
+server_death()
+{
+    local status=0 last
+
+    [ -n "${SERVER_PID:-}" ] && ! alive "$SERVER_PID" || return 1
+    [[ " ${ENDED:-} " != *" $SERVER_PID "* ]] || return 1
+    wait "$SERVER_PID" 2>/dev/null || status=$?
+    last=$(tail -n 1 "${SERVER_ERR:-/dev/null}" 2>/dev/null)
+    case $status in
+        127 | 129 | 130 | 137 | 143) return 1 ;; # not ours, or killed by us
+        141)
+            DEATH_TOPIC=sigpipe
+            DEATH="SIGPIPE ended the server: it wrote to a client that was \
+gone. Ignore that signal, and write returns EPIPE"
+            ;;
+        134 | 135 | 136 | 138 | 139)
+            DEATH_TOPIC=memory
+            DEATH="the server crashed ($(kill -l $((status - 128)))): memory \
+used after free, or an index beyond the end of an array"
+            case $LIKE:$BATS_TEST_DESCRIPTION in
+                03*FD_SETSIZE*)
+                    DEATH_TOPIC=fd_setsize
+                    DEATH+=". FD_SET beyond FD_SETSIZE writes behind the set"
+                    ;;
+                05*)
+                    DEATH_TOPIC=close
+                    DEATH+=". A connection that isn't closed stays on epoll's \
+list, and its pointer with it"
+                    ;;
+                0[34]*)
+                    DEATH_TOPIC=walk
+                    DEATH+=". When a connection is removed, the last one has \
+to fill its gap"
+                    ;;
+            esac
+            ;;
+        0)
+            DEATH_TOPIC=close
+            DEATH="the server exited, with status 0: the end of one \
+connection is taken for the end of the server"
+            ;;
+        *)
+            case $last in
+                accept*) DEATH_TOPIC=accept ;;
+                fork*) DEATH_TOPIC=fork ;;
+                *) DEATH_TOPIC='echo' ;;
+            esac
+            DEATH="the server exited with status $status${last:+, saying \
+\"$last\"}: one connection's error ended it for all"
+            ;;
+    esac
+}
+
+# client_topic CAUSE: prints the topic of what a client did wrong.
+client_topic()
+{
+    case $1 in
+        *SHUT_WR*) echo client-fin ;;
+        *'both sides wait'*) echo deadlock ;;
+        *EPERM*) echo epoll-files ;;
+        *'end of the set'* | *FD_SET*) echo fd_setsize ;;
+        *TCP_NODELAY*) echo nodelay ;;
+        *SIGPIPE*) echo sigpipe ;;
+        *'number of stdin'*) echo descriptors ;;
+        *'stays blocked'*) echo signals ;;
+        *'was not refused'*) echo args ;;
+        *address* | *connect* | *getaddrinfo*) echo connect ;;
+        *count* | *success* | *'more is told'*) echo client-count ;;
+        *NONBLOCK* | *EAGAIN* | *stdout* | *text*) echo stdio ;;
+        *) echo client ;;
+    esac
+}
+
+# diagnose_client CAUSE: sets CAUSE to why the client hasn't ended, or has
+# ended with STATUS, as far as it can be seen; else to this one.
+diagnose_client()
+{
+    local last size=-1 came
+
+    CAUSE=$1
+    if alive "$CLIENT_PID"; then
+        [ -r /proc/self/status ] || return 0
+        size=$(stat -L -c %s "/proc/$CLIENT_PID/fd/0" 2>/dev/null)
+        came=$(wc -c <"$CLIENT_OUT")
+        if [ "$(sockets_at 01 t)" -gt 0 ]; then
+            CAUSE="it writes and doesn't read what comes back: both sides \
+wait in write"
+        elif [ "${size:-0}" -eq "$came" ] && established; then
+            CAUSE="it never sends FIN: at the end of stdin it needs \
+shutdown(SHUT_WR); close doesn't send FIN while another process has the socket"
+        fi
+        return
+    fi
+    last=$(grep -vxE 'Connected to server|Disconnected from server' \
+        "$CLIENT_ERR" | tail -n 1)
+    case $STATUS:$last in
+        134:* | 135:* | 139:*) CAUSE="it crashed: an index beyond a buffer" ;;
+        137:*)
+            CAUSE="it kills itself: kill with PID 0, which fork returned in \
+the child, is for the whole process group. The child has to _exit first"
+            ;;
+        0:?*)
+            CAUSE="it says why, but its exit status is 0 all the same: main \
+has to return 1 then"
+            ;;
+        1:*'not everything came back')
+            CAUSE="what comes back isn't all read, or isn't counted right"
+            [[ $LIKE != 02* ]] || CAUSE+=": does the child read it, as it \
+doesn't _exit after it has sent all?"
+            ;;
+        141:*) CAUSE="SIGPIPE ends it before it can say why" ;;
+        1:*'not permitted'*)
+            CAUSE="EPERM: epoll takes no regular files and no /dev/null, \
+which are always ready"
+            ;;
+        1:*'Bad file descriptor'* | 1:*'Socket is not connected'* | \
+            1:*'endpoint is not connected'*)
+            CAUSE="close in place of shutdown(SHUT_WR): the other half of the \
+connection is still needed"
+            ;;
+        1:*Interrupted*) CAUSE="EINTR is taken for an error" ;;
+        1:*'temporarily unavailable'*) CAUSE="EAGAIN is taken for an error" ;;
+    esac
+}
+
+# established: true if a connection of the server's has seen no FIN.
+established()
+{
+    grep -qi "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$PORT") [0-9A-F:]* 01 " \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# diagnose_copy FILE: sets CAUSE to why the client's stdout isn't what FILE is.
+diagnose_copy()
+{
+    local sent came at
+
+    sent=$(wc -c <"$1")
+    came=$(wc -c <"$CLIENT_OUT")
+    at=$(cmp "$1" "$CLIENT_OUT" 2>&1 | sed 's/.*byte \([0-9]*\).*/\1/')
+    CAUSE="a short read's or write's rest is lost: data comes in pieces of \
+any size"
+    # What follows the last equal byte, if stdout just ends there.
+    [ "$came" -ge "$sent" ] || [ "$at" -ne "$came" ] || at=$((at + 1))
+    if [ "$came" -gt "$sent" ]; then
+        CAUSE="more is printed than came: give write the count that read \
+returned, not sizeof buf"
+    elif [ "$(od -An -tu1 -j $((at - 1)) -N 1 "$1" | tr -d ' ')" = 0 ]; then
+        CAUSE="it stops at a NUL: bytes are taken for a string (strlen, fputs)"
+    fi
+}
