@@ -145,35 +145,38 @@ for broken, or what wasn't written is dropped"
 # survives SIDE SEED RATE COMMAND…: true if the program passes with this fault
 # alone.
 survives()
-(
-    local side=$1 seed=$2 rate=$3
+{
+    local side=$1 seed=$2 rate=$3 status=0
 
     shift 3
-    unset "${RATES[@]%=*}"
-    if [ "$side" = client ]; then
-        export "${rate?}"
-        "$@" -f "$seed" -n 20 >/dev/null 2>&1
-        return
-    fi
-    server_start "${SHIM[@]}" "$rate" >/dev/null 2>&1 || return
-    schedule -f "$seed" -n 40 >/dev/null 2>&1
-    status=$?
-    kill -KILL -- "-$SERVER_PID" 2>/dev/null
-    return "$status"
-)
+    # In a subshell: the test's own server and rates stay as they are.
+    (
+        unset "${RATES[@]%=*}"
+        if [ "$side" = client ]; then
+            export "${rate?}"
+            "$@" -f "$seed" -n 20
+            return
+        fi
+        server_start "${SHIM[@]}" "$rate" || return
+        schedule -f "$seed" -n 40 || status=$?
+        kill -KILL -- "-$SERVER_PID"
+        return "$status"
+    ) >/dev/null 2>&1
+}
 
 # explain: for a test that has failed without an assertion of ours: says what
 # the server, and the last peer, have to do with it. To be called by the
 # teardown, before anything is killed.
 explain()
 {
-    [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -z "${BATS_TEST_SKIPPED:-}" ] &&
+    [[ " ${FUNCNAME[*]} " == *' teardown '* ]] &&
+        [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -z "${BATS_TEST_SKIPPED:-}" ] &&
         [ ! -e "$BATS_TEST_TMPDIR/explained" ] || return 0
     if [ -s "$BATS_TEST_TMPDIR/peer.err" ]; then
         exchange_failed echo "what was sent comes back" \
             "a connection is lost, or waits for another"
     elif [ -n "${SERVER_PID:-}" ]; then
-        fail_because echo "what the test's line above asks for" \
+        fail_because unknown "what the test's line above asks for" \
             "the server $(alive "$SERVER_PID" &&
                 echo "lives: $(server_is_in)" || echo "has ended")" \
             "see the test; its name is the promise"
@@ -501,7 +504,8 @@ server_is_in()
 # 08 has had FIN, 0A listens.
 sockets_at()
 {
-    awk -v port="$(printf ':%04X' "$PORT")" -v states="$1" -v field="$2" '
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+        awk -v port="$(printf ':%04X' "${PORT:-0}")" -v states="$1" -v field="$2" '
         function hex(text,    i, n) {
             for (i = 1; i <= length(text); i++)
                 n = n * 16 + index("123456789ABCDEF", substr(text, i, 1))
@@ -511,8 +515,7 @@ sockets_at()
             split($5, queue, ":")
             sum += hex(queue[field == "t" ? 1 : 2])
         }
-        END { print sum + 0 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null ||
-        echo 0
+        END { print sum + 0 }'
 }
 
 # queued_to_accept: prints how many connections wait for accept.
