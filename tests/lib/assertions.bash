@@ -92,7 +92,7 @@ assert_idle()
         sleep 0.3 # the time that is measured
         after=$(time_slices "$pid")
         if ! alive "$pid"; then
-            fail_because echo "it waits $1" "it has ended" \
+            fail_because "$(spin_topic "$pid")" "it waits $1" "it has ended" \
                 "what it waits for was taken for an end, or an error"
             return 1
         fi

@@ -326,8 +326,7 @@ behind the end of the set"
     where=$(server_is_in)
     if [ "$where" = busy ] && [ "$SENT" -gt 0 ]; then
         TOPIC=spin
-        CAUSE="it uses all of a CPU: the same descriptor is ready again and \
-again, and nothing is done about it"
+        CAUSE=$(spin_cause "$SERVER_PID" '')
         if [ "$RECEIVED" -eq "$SENT" ]; then
             TOPIC=fin
             CAUSE="it spins at FIN: read returns 0 again and again until the \
@@ -461,11 +460,10 @@ when its output has drained"
             return
             ;;
     esac
-    # A short write is of any size; whole buffers went out whole.
-    if [ "$((RECEIVED % 4096))" -eq 0 ]; then
-        [[ $LIKE != 05* ]] || TOPIC=edge
-        CAUSE="it reads a buffer and then no more: edge-triggered events come \
-only once for what is left, or reading isn't asked for again"
+    # A short write may be of any size; of whole pages it may be no short one.
+    if [[ $LIKE == 05* && $((RECEIVED % 4096)) -eq 0 ]]; then
+        TOPIC=edge
+        CAUSE+="; or it is edge-triggered, and reads only once for each event"
     fi
 }
 
@@ -473,16 +471,15 @@ only once for what is left, or reading isn't asked for again"
 # wait (for events), asleep (elsewhere) or unknown.
 server_is_in()
 {
-    local before after wchan
+    local before wchan
 
     [ -r /proc/self/schedstat ] || {
         echo unknown
         return
     }
-    before=$(time_slices "$SERVER_PID")
+    before=$(busy_ms)
     sleep 0.2 # the time that is measured
-    after=$(time_slices "$SERVER_PID")
-    if [ $((${after% *} - ${before% *})) -gt 30 ]; then
+    if [ $(($(busy_ms) - before)) -gt 60 ]; then
         echo busy
         return
     fi
@@ -497,6 +494,20 @@ server_is_in()
         '' | 0) echo unknown ;;
         *) echo asleep ;;
     esac
+}
+
+# busy_ms: prints how many milliseconds the server and its children have run, or
+# have waited for a CPU, which on a busy machine is most of it.
+busy_ms()
+{
+    local pid ran waited ms=0
+
+    for pid in "$SERVER_PID" $(children_of "$SERVER_PID"); do
+        { read -r ran waited _ <"/proc/$pid/schedstat"; } 2>/dev/null ||
+            continue
+        ms=$((ms + (ran + waited) / 1000000))
+    done
+    echo "$ms"
 }
 
 # sockets_at STATES FIELD: prints the sum of a queue (t: to be sent, r: to be
