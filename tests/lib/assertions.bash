@@ -94,7 +94,7 @@ assert_idle()
         look_at_time "$pid"
         ms=$((CPU_MS - ms)) slices=$((SLICES - slices))
         if ! alive "$pid"; then
-            fail_because echo "it waits $1" "it has ended" \
+            fail_because "$(spin_topic "$pid")" "it waits $1" "it has ended" \
                 "what it waits for was taken for an end, or an error"
             return 1
         fi

@@ -314,11 +314,11 @@ assert_start_fails_with()
     open_conn 9
     # The stolen one ends without a byte.
     ends_on 9 5 ||
-        fail_because listener "the connection ends without a byte" \
+        fail_because nonblock "the connection ends without a byte" \
             "it doesn't, within 5 s" \
             "the listening socket is blocking: accept waits for the next one"
     assert_injected steal
-    say_on 8 || fail_because listener "the first connection is still answered" "nothing" \
+    say_on 8 || fail_because nonblock "the first connection is still answered" "nothing" \
         "the listening socket is blocking: accept waits for the next one"
     exec 8>&- 9>&-
 }
