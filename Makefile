@@ -1,12 +1,22 @@
 # Builds the six stages, shows them, compares them and tests them.
 # `make help` tells what there is. CC, CFLAGS and LDFLAGS work as everywhere.
 
+# The scripts build with the make that called them, which the BSDs call gmake.
+export MAKE
+# What these would change in every script: where cd goes and what it prints,
+# what bash runs first and which options it has, and how grep prints.
+unexport CDPATH BASH_ENV ENV SHELLOPTS BASHOPTS POSIXLY_CORRECT
+unexport GREP_OPTIONS GREP_COLOR GREP_COLORS
+
 STAGES = 01-blocking 02-fork 03-select 04-poll 05-epoll 06-eventloop
 
 all: $(STAGES)
 
 $(STAGES):
 	@$(MAKE) -q --no-print-directory -C $@ 2>/dev/null || $(MAKE) --no-print-directory -C $@
+
+# diff-03-select is diff-03, as are the others.
+number = $(firstword $(subst -, ,$*))
 
 tools:
 	@$(MAKE) --no-print-directory -s -C tests/tools
@@ -28,19 +38,19 @@ test-course: all
 	@PART=course tests/run
 
 diff-%:
-	@docs/tools/diff $*
+	@docs/tools/diff $(number)
 
 step-%:
-	@docs/steps/step $*
+	@docs/steps/step $(number)
 
 steps-update:
 	@docs/steps/update
 
 trace-%: all
-	@docs/tools/trace $*
+	@docs/tools/trace $(number)
 
 lab-%: tools
-	@docs/labs/lab $*
+	@docs/labs/lab $(number)
 
 bug-list:
 	@tests/bugs/lab --list

@@ -11,9 +11,21 @@
 #     Hint: a question that leads there
 #     Build: variables for make, when it takes a sanitizer to see the bug
 
+unset CDPATH
 BUGS_DIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 ROOT_DIR=$(cd "$BUGS_DIR/../.." && pwd)
 STAGES_DIR=${STAGES_DIR:-$ROOT_DIR}
+MAKE=${MAKE:-$(command -v gmake || echo make)}
+export MAKE
+
+# plain_git ARGS…: git without the user's configuration and without what a git
+# hook exports. It looks for no repository around this folder, as the paths of
+# a patch are those in the folder.
+plain_git()
+{
+    env -i PATH="$PATH" LC_ALL=C HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 \
+        GIT_CEILING_DIRECTORIES="$(cd .. && pwd -P)" git "$@"
+}
 
 # names: prints the names of all bugs.
 names()
@@ -41,8 +53,6 @@ break_stage()
     mkdir -p "$2" || return 1
     rm -rf "${2:?}/$stage"
     cp -R "$STAGES_DIR/$stage" "$2/$stage" || return 1
-    make -s -C "$2/$stage" clean || return 1
-    # DIR may lie within a repository, whose paths are not meant.
-    (cd "$2" && GIT_CEILING_DIRECTORIES=$(cd .. && pwd -P) \
-        git apply --unidiff-zero --recount "$BUGS_DIR/$1.patch")
+    "$MAKE" -s -C "$2/$stage" clean || return 1
+    (cd "$2" && plain_git apply --unidiff-zero --recount "$BUGS_DIR/$1.patch")
 }

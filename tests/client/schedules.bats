@@ -24,7 +24,7 @@ client_schedule()
     # need_shim's SHIM, without a process for env.
     ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} \
         SHIM_COUNT=$FAULTS "$TOOLS/schedule" client "$@" \
-        -p "$TOOLS/shim.so" "${CLIENT_CMD[@]}"
+        -p "$SHIM_SO" "${CLIENT_CMD[@]}"
 }
 
 # refusing_server: nobody listens on 127.0.0.1:$PORT, and nobody else can.

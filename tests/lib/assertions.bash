@@ -24,8 +24,8 @@ section()
     done
 }
 
-# fail_because SECTION EXPECTED CAME CAUSE: how every test says what went wrong,
-# with the end of the server's stderr. Returns 1. See section for SECTION.
+# fail_because SECTION EXPECTED CAME CAUSE: says what went wrong, and shows the
+# end of the server's stderr. Returns 1. See section for SECTION.
 fail_because()
 {
     echo "expected: $2"
@@ -39,41 +39,40 @@ fail_because()
     return 1
 }
 
-# assert_idle WHEN [PID [TIMES]]: for 0.3 s the server (or that process) sleeps,
-# and so do its children: the kernel gives them no time slice, or at most so
-# many. WHEN is for the message.
-# A few tries: what was still to be done comes to its end, a spin doesn't, nor a
-# timer that wakes it again and again. A SERVER's language may have timers of
-# its own, so it may wake up now and then.
+# assert_idle WHEN [PID [TIMES]]: for 0.3 s the server (or that process) and its
+# children sleep: the kernel lets them run not once, or at most TIMES. WHEN is
+# for the message. It may take a few tries: work that was pending comes to its
+# end, but a spin doesn't, nor does a timer that wakes the server again and
+# again. A SERVER's language may have timers of its own, so it may wake up now
+# and then.
 assert_idle()
 {
-    local before after pid=${2:-$SERVER_PID} most=${3:-0}
+    local ms slices pid=${2:-$SERVER_PID} most=${3:-0}
 
     [ -r /proc/self/schedstat ] || return 0
     [ -z "${SERVER:-}${CLIENT:-}" ] || most=$((most + 15))
     for _ in 1 2 3 4 5; do
-        before=$(time_slices "$pid")
-        sleep 0.3 # the time that is measured
-        after=$(time_slices "$pid")
+        look_at_time "$pid"
+        ms=$CPU_MS slices=$SLICES
+        pause 0.3 # the time that is measured
+        look_at_time "$pid"
+        ms=$((CPU_MS - ms)) slices=$((SLICES - slices))
         if ! alive "$pid"; then
             fail_because stage "it waits $1" "it has ended" \
                 "what it waits for was taken for an end, or an error"
             return 1
         fi
-        # Milliseconds of CPU, and how often it woke up.
-        if [ $((${after% *} - ${before% *})) -le 10 ] &&
-            [ $((${after#* } - ${before#* })) -le "$most" ]; then
+        if [ "$ms" -le 10 ] && [ "$slices" -le "$most" ]; then
             return 0
         fi
     done
-    fail_because stage "it sleeps $1" "in 0.3 s it woke up \
-$((${after#* } - ${before#* })) times and used \
-$((${after% *} - ${before% *})) ms of CPU" \
+    fail_because stage "it sleeps $1" \
+        "in 0.3 s it woke up $slices times and used $ms ms of CPU" \
         "it asks for an event that it then does nothing about: a spin"
 }
 
-# assert_few_lines_logged SECONDS: the server's stderr has at most a line a second, and one
-# more, in a run of so many seconds.
+# assert_few_lines_logged SECONDS: in a run of so many seconds the server has
+# written at most a line a second to stderr, and one more.
 assert_few_lines_logged()
 {
     local lines
@@ -84,6 +83,19 @@ assert_few_lines_logged()
             "$lines lines" "one line for each failed call"
 }
 
+# assert_logged REGEX [CAUSE]: a line of the server's stderr matches. The words
+# of a SERVER are its own, so there it is enough that stderr has something.
+assert_logged()
+{
+    if [ -n "${SERVER:-}" ]; then
+        [ -s "$SERVER_ERR" ]
+    else
+        grep -q "$1" "$SERVER_ERR"
+    fi || fail_because stage "a line on stderr with: $1" \
+        "$(head -n 5 "$SERVER_ERR")" \
+        "${2:-the error is not logged, or errno was lost before}"
+}
+
 # assert_nothing_logged: the server's stderr is empty.
 assert_nothing_logged()
 {
@@ -92,11 +104,12 @@ assert_nothing_logged()
             "$(wc -l <"$SERVER_ERR") lines" "normal events taken for errors"
 }
 
-# assert_peer_succeeds NAME [SECONDS]: that peer ends within this time, and all
-# went as it should for it.
+# assert_peer_succeeds NAME [SECONDS]: that peer runs its script to the end
+# within this time, and gets the right bytes.
 assert_peer_succeeds()
 {
-    if ! wait_for_exit "$(peer_pid "$1")" "${2:-$((PATIENCE + 5))}" ||
+    look_up_peer "$1"
+    if ! wait_for_exit "$PEER_PID" "${2:-$((PATIENCE + 1))}" ||
         [ "$STATUS" -ne 0 ]; then
         fail_because stage "all that was sent comes back, and then FIN" \
             "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
@@ -105,15 +118,15 @@ assert_peer_succeeds()
     fi
 }
 
-# assert_pings_beside WHOM: of 500 round trips beside them half take less than 100 ms,
-# and 99 in 100 less than a second, as the machine itself may hold up some. Who
-# is starved waits each time.
+# assert_pings_beside WHOM: of 200 round trips beside them half take less than
+# 100 ms, and 99 in 100 less than a second, as the machine itself may hold up
+# some. A connection that starves waits each time.
 assert_pings_beside()
 {
     local told median p99
 
-    if ! told=$(peer -t $((120 * SLOWER)) ping:500 2>&1); then
-        fail_because stage "500 pings are answered beside $1" "$told" \
+    if ! told=$(peer -t $((3 * PATIENCE * SLOWER)) ping:200 2>&1); then
+        fail_because stage "200 pings are answered beside $1" "$told" \
             "the server waits for, or is kept busy by, another connection"
         return 1
     fi
@@ -126,6 +139,7 @@ assert_pings_beside()
             "a connection is served until it has nothing more"
 }
 
+# assert_bystander_served: the bystander, if there is one, gets its bytes back.
 assert_bystander_served()
 {
     local pid=$BYSTANDER
@@ -143,16 +157,17 @@ assert_bystander_served()
     fi
 }
 
+# at_baseline: the server has no more descriptors and children than after
+# server_warm_up.
 at_baseline()
 {
     look_at_children "$SERVER_PID"
-    [ ${#CHILDREN[@]} -le "$BASE_CHILDREN" ] &&
-        [ "$(fds_of "$SERVER_PID")" -le "$BASE_FDS" ]
+    [ ${#CHILDREN[@]} -le "$BASE_CHILDREN" ] && has_only_base_fds
 }
 
-# assert_server_healthy: to be called at the end of a test that has harmed connections. The
-# server lives, echoes 64 KiB to a new client and the bystander's bytes, has no
-# zombie, and its descriptors and children are back where server_warm_up has found them.
+# assert_server_healthy: ends a test that has harmed connections. The server
+# lives, echoes 64 KiB to a new client and the bystander's bytes, has no zombie,
+# and as many descriptors and children as server_warm_up has found.
 assert_server_healthy()
 {
     local came
@@ -181,8 +196,8 @@ assert_server_healthy()
     fi
 }
 
-# assert_injected NAME…: the shim has injected faults of each name, or the test proves
-# nothing.
+# assert_injected NAME…: the shim has injected faults of each name: otherwise
+# the test proves nothing.
 assert_injected()
 {
     local name
@@ -195,7 +210,8 @@ assert_injected()
     done
 }
 
-# assert_seeds_pass server|client COMMAND…: runs it; when it fails, tells how to replay.
+# assert_seeds_pass server|client COMMAND…: runs it; if it fails, says how to
+# replay the seed.
 assert_seeds_pass()
 {
     local side=$1 told seed
@@ -211,15 +227,18 @@ assert_seeds_pass()
     return 1
 }
 
-# assert_memory_steady COMMAND…: runs it twice; the second time the server's memory grows by
-# at most 256 KiB. Memory of a sanitizer is not counted, nor that of a SERVER,
-# whose language may have a collector of garbage that takes its time.
+# assert_memory_steady COMMAND…: runs it, and the server's memory grows by at
+# most 256 KiB. Something like it should have been run before, so that the
+# server has what it will keep. Not counted is the memory of a sanitizer, nor
+# that of a SERVER, whose garbage collector may take its time.
 assert_memory_steady()
 {
     local before after
 
-    "$@" || return 1
-    [ -r /proc/self/status ] || return 0
+    if [ ! -r /proc/self/status ]; then
+        "$@"
+        return
+    fi
     wait_until 10 no_children_left
     before=$(rss_of "$SERVER_PID")
     "$@" || return 1
@@ -235,54 +254,68 @@ assert_memory_steady()
             "something of each connection is never freed"
 }
 
-# assert_survives_each_failure KIND ERRNO: for n = 1, 2, … until the nth call of the kind no
-# longer comes: it fails, and the server either ends at once with a reason, or
-# serves on; at most the connection that it was for is lost.
+# assert_survives_each_failure KIND ERRNO: for n = 1, 2, … until the nth call of
+# the kind no longer comes: it fails, and the server either ends at once with a
+# reason, or serves on and has no more descriptors than before; at most the
+# connection that the call was for is lost.
 assert_survives_each_failure()
 {
-    local n told lost absent=0
+    local n told rule absent=0
 
     for ((n = 1; n < 300; n++)); do
-        # Another file each time: to remove one would cost a process.
-        FAULTS=$BATS_TEST_TMPDIR/faults.$n
-        if server_quick "${SHIM[@]}" "SHIM_COUNT=$FAULTS" \
-            "SHIM_FAIL=$1:$2:$n"; then
-            told=$(schedule -l -f "$SMALL" -n 1 2>&1) || {
-                fail "$told" "with SHIM_FAIL=$1:$2:$n"
-                return 1
-            }
-            # When the call has not come, all have had their turn. (The server
-            # may not have come to it yet, but not twice.)
-            if [ "$(faults all)" -eq 0 ]; then
-                server_quick_end || return 1
-                absent=$((absent + 1))
-                [ "$absent" -eq 2 ] || continue
-                [ "$n" -gt 2 ] || fail "the shim has seen no $1"
-                return
-            fi
-            absent=0
-            [[ $told =~ ([0-9]+)\ lost ]]
-            lost=${BASH_REMATCH[1]}
-            told=$(schedule -f "$SMALL" -n 1 2>&1) || {
-                fail "$told" "with SHIM_FAIL=$1:$2:$n"
-                return 1
-            }
-            [ "$lost" -le 1 ] || {
-                fail_because stage "at most the connection that met the failure" \
-                    "$lost lost with SHIM_FAIL=$1:$2:$n" \
-                    "trouble of one connection is made the trouble of others"
-                return 1
-            }
-            server_quick_end || {
-                fail "with SHIM_FAIL=$1:$2:$n"
-                return 1
-            }
-        elif [ "$STATUS" -ne 1 ] || ! [ -s "$SERVER_ERR" ]; then
+        rule=SHIM_FAIL=$1:$2:$n
+        shim_count_anew
+        if ! server_quick "${SHIM[@]}" "$rule"; then
+            [ "$STATUS" -eq 1 ] && [ -s "$SERVER_ERR" ] && continue
             fail_because stage "exit status 1, and a reason on stderr" \
-                "exit status $STATUS with SHIM_FAIL=$1:$2:$n" \
+                "exit status $STATUS with $rule" \
                 "the result of a call is not looked at"
             return 1
         fi
+        look_at_fds "$SERVER_PID"
+        BASE_FDS=$FDS
+        told=$(schedule -l -f "$SMALL" -n 1 2>&1) || {
+            fail "$told" "with $rule"
+            return 1
+        }
+        # When the call has not come, all have had their turn. (The server may
+        # not have come to it yet, but not twice.)
+        if [ "$(faults all)" -eq 0 ]; then
+            server_quick_end || return 1
+            absent=$((absent + 1))
+            [ "$absent" -eq 2 ] || continue
+            [ "$n" -gt 2 ] || fail "the shim has seen no $1"
+            return
+        fi
+        absent=0
+        [[ $told =~ ([0-9]+)\ lost ]]
+        if [ "${BASH_REMATCH[1]}" -gt 1 ]; then
+            fail_because stage "at most the connection that met the failure" \
+                "${BASH_REMATCH[1]} lost with $rule" \
+                "trouble of one connection is made the trouble of others"
+            return 1
+        fi
+        told=$(schedule -f "$SMALL" -n 1 2>&1) || {
+            fail "$told" "with $rule"
+            return 1
+        }
+        if ! wait_until 5 has_only_base_fds; then
+            fail_because stage "$BASE_FDS descriptors, as before" \
+                "$FDS descriptors with $rule" \
+                "what was opened before the failed call is not closed"
+            return 1
+        fi
+        server_quick_end || {
+            fail "with $rule"
+            return 1
+        }
     done
     fail "after 300 runs there still was one more $1"
+}
+
+# has_only_base_fds: the server has no more descriptors than $BASE_FDS.
+has_only_base_fds()
+{
+    look_at_fds "$SERVER_PID"
+    [ "$FDS" -le "$BASE_FDS" ]
 }

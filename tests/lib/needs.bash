@@ -1,8 +1,8 @@
 # needs -- what a test needs, or it is skipped with the reason
 # shellcheck shell=bash
 
-# not_for REASON: what this test asks for is no promise of this stage, or of
-# this kind of server. tests/run neither shows nor counts the test.
+# not_for REASON: skips a test of what this stage, or this kind of server,
+# doesn't promise. tests/run neither shows nor counts the test.
 not_for()
 {
     skip "not for $LIKE: $1"
@@ -32,6 +32,16 @@ need_proc()
     [ -r /proc/self/status ] || skip "this system has no /proc as on Linux"
 }
 
+# has_ipv6: true if this machine has the address ::1.
+has_ipv6()
+{
+    if [ -r /proc/net/if_inet6 ]; then
+        grep -q '^00000000000000000000000000000001 ' /proc/net/if_inet6
+    else
+        ifconfig 2>/dev/null | grep -q 'inet6 ::1 '
+    fi
+}
+
 # need_descriptors N: raises this shell's limit of open files to N, or skips.
 need_descriptors()
 {
@@ -44,54 +54,79 @@ need_descriptors()
     ulimit -S -n "$1"
 }
 
-# need_tracing: skips the test where strace is missing or may not trace.
-need_tracing()
+# need_backlog N: skips the test if the kernel lets fewer connections wait for
+# accept on a socket, whatever listen is told.
+need_backlog()
 {
-    not_under_valgrind
-    need strace
-    if ! [ -e "$BATS_FILE_TMPDIR/traces" ]; then # asked once for each file
-        strace -D -o /dev/null true 2>/dev/null ||
-            skip "strace may not trace here"
-        : >"$BATS_FILE_TMPDIR/traces"
+    local most=/proc/sys/net/core/somaxconn
+
+    if [ -r "$most" ] && [ "$(cat "$most")" -lt "$1" ]; then
+        skip "needs $1 in the accept queue, and somaxconn is $(cat "$most")"
     fi
 }
 
-# chaos -- the fault shim, the schedules, and what must hold after them
-# shellcheck shell=bash
-#
-# To be loaded after stage.bash. Says what the shim does with environment
-# variables: tools/shim.c lists them.
+# need_tracing: skips the test where strace is missing or may not trace.
+need_tracing()
+{
+    local answer=$BATS_FILE_TMPDIR/traces
 
-# What every schedule uses: percentages. Seeds mean the same as long as these
-# and CONNS in tools/schedule.c stay as they are.
-# shellcheck disable=SC2034 # for the tests
-RATES=(SHIM_SHORT=25 SHIM_EINTR=8 SHIM_EAGAIN=8 SHIM_SPURIOUS=10)
-SEEDS=${SEEDS:-400}
-SMALL=10 # a seed of few calls
+    not_under_valgrind
+    need strace
+    if [ ! -e "$answer" ]; then # asked once for each file
+        if can_inject; then echo yes; else echo no; fi >"$answer"
+    fi
+    [ "$(cat "$answer")" = yes ] || skip "strace may not trace here"
+}
 
-# need_shim ONCE…: skips the test if the shim does not reach the program under
-# test, as with one that is linked statically, or one whose language makes its
-# system calls itself, as Go does. ONCE is a command that runs it once: echo_once
-# for servers. Sets the array SHIM: variables for `env`, to which a test adds
-# others.
+# can_inject: true if strace can make a call of a child fail. Where a container
+# forbids tracing, strace -D runs the program untouched, and with success.
+can_inject()
+{
+    local calls='?mkdir,mkdirat'
+
+    strace -D -f -qq -o /dev/null -e trace="$calls" \
+        -e inject="$calls:error=EACCES" \
+        sh -c '! mkdir "$1"' sh "$BATS_TEST_TMPDIR/not-traced" 2>/dev/null
+}
+
+# find_shim: sets SHIM_SO to a path of shim.so that LD_PRELOAD can name, in
+# which a blank or a colon ends a name. If need be it's a link to it.
+find_shim()
+{
+    SHIM_SO=$TOOLS/shim.so
+    if [[ $SHIM_SO == *[[:space:]:]* ]]; then
+        SHIM_SO=$BATS_RUN_TMPDIR/shim.so
+        [ -e "$SHIM_SO" ] || ln -sf "$TOOLS/shim.so" "$SHIM_SO"
+    fi
+    [[ $SHIM_SO != *[[:space:]:]* ]] ||
+        skip "LD_PRELOAD can't name $SHIM_SO: set TMPDIR to /tmp"
+}
+
+# need_shim ONCE…: skips the test if the shim doesn't reach the program under
+# test: one that is linked statically, or whose language makes its system calls
+# itself, as Go does. ONCE is a command that runs the program once, such as
+# echo_once. Sets the array SHIM to variables for `env`, to which a test adds
+# others; the shim counts in the file $FAULTS.
 need_shim()
 {
-    local reached=$BATS_FILE_TMPDIR/reached
+    local asked=$BATS_FILE_TMPDIR/shim-reaches reached=1
 
     need_tool shim.so
     need_tool schedule
     need_tool faults
-    FAULTS=$BATS_TEST_TMPDIR/faults
-    SHIM=("LD_PRELOAD=$TOOLS/shim.so" "SHIM_COUNT=$FAULTS"
-        "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}")
-    # Asked once for each file. A program that does not get this far is not
-    # let off: the test itself will say so.
-    if [ ! -e "$reached" ]; then
-        SHIM_SHORT=100 "$@" >/dev/null 2>&1 || return 0
-        faults all >"$reached" 2>/dev/null || true
-        rm -f "$FAULTS"
+    find_shim
+    # Asked once for each file, with a file of counts that no test looks at. A
+    # program that doesn't get this far isn't let off: the test will say so.
+    if [ ! -e "$asked" ]; then
+        shim_count_in "$BATS_FILE_TMPDIR/shim-counts"
+        if SHIM_SHORT=100 "$@" >/dev/null 2>&1; then
+            reached=$(faults all 2>/dev/null) || reached=0
+        fi
+        echo "$reached" >"$asked"
     fi
-    if [ "$(cat "$reached")" -gt 0 ] 2>/dev/null; then
+    shim_count_anew
+    read -r reached <"$asked"
+    if [ "$reached" -gt 0 ]; then
         return 0
     fi
     if [ -z "${SERVER:-}${CLIENT:-}" ] &&

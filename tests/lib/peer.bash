@@ -10,48 +10,62 @@ peer()
 }
 
 # peer_start NAME [OPTIONS] STEP…: the same in the background. The others take
-# its NAME.
+# its NAME. It may have to wait for a while: it gives up later.
 peer_start()
 {
     local name=$1
 
     shift
     start "$name" "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
-        -t $((PATIENCE * SLOWER)) "$@"
+        -t $((6 * PATIENCE * SLOWER)) "$@"
     printf -v "PEER_${name//[^A-Za-z0-9]/_}" %s "$LAST_PID"
 }
 
-# peer_pid NAME: prints its process id.
-peer_pid()
+# look_up_peer NAME: sets PEER_PID to its process id.
+look_up_peer()
 {
     local variable=PEER_${1//[^A-Za-z0-9]/_}
 
-    echo "${!variable}"
+    PEER_PID=${!variable}
 }
 
-# peer_continue NAME…: each goes on from the `wait` in its script.
+# peer_continue NAME…: lets each of them go on from the `wait` in its script.
 peer_continue()
 {
     local name
 
     for name in "$@"; do
-        kill -USR1 "$(peer_pid "$name")"
+        look_up_peer "$name"
+        kill -USR1 "$PEER_PID"
     done
 }
 
-# peer_wait NAME PATTERN [SECONDS]: waits until that peer has told a state
-# which matches the pattern, such as '* 0 busy*'; at most 10 s.
+# peer_wait NAME PATTERN [SECONDS]: waits until the state that the peer has
+# printed matches the pattern, such as '* 0 busy*'. Fails once the state hasn't
+# changed for SECONDS (default 10): a slow machine may take its time, a server
+# that hangs may not.
 peer_wait()
 {
-    if ! wait_until "${3:-10}" peer_is "$1" "$2"; then
+    local seen
+
+    until peer_is "$1" "$2"; do
+        seen=$PEER_STATE
+        wait_until "${3:-10}" not peer_is_at "$1" "$seen" >/dev/null && continue
         fail_because stage "the peers come to rest: $2" \
             "$(peer_state "$1") $(cat "$BATS_TEST_TMPDIR/$1.err")" \
             "a connection is not served"
         return 1
-    fi
+    done
 }
 
-# peer_state NAME: the last state that it has told.
+# peer_is_at NAME STATE: true if that is the last state that it has printed.
+peer_is_at()
+{
+    look_at_peer "$1"
+    [ "$PEER_STATE" = "$2" ]
+}
+
+# peer_state NAME: prints the last state that it has printed.
 peer_state()
 {
     look_at_peer "$1"
@@ -67,6 +81,14 @@ look_at_peer()
     PEER_STATE=${PEER_STATE##*$'\n'}
 }
 
+# field NAME STATE: prints the number before NAME in a peer's state.
+field()
+{
+    # shellcheck disable=SC2001 # a number before a word: a task for sed
+    sed "s/.* \\([0-9]*\\) $1.*/\\1/" <<<" $2"
+}
+
+# peer_is NAME PATTERN: true if the last state that it has printed matches.
 peer_is()
 {
     look_at_peer "$1"
@@ -75,13 +97,14 @@ peer_is()
 }
 
 # bystander: connects a client whose exchange, before and after the harm, must
-# not be touched by it; assert_server_healthy asks. None on 01, where it would be in the way.
+# not be touched by it; assert_server_healthy asks. None on 01, where it would
+# be in the way.
 bystander()
 {
     if stage_allows one_at_a_time; then
         return
     fi
-    peer_start bystander -t 60 -s 7 echo:1000 wait echo:10000 fin end
+    peer_start bystander -s 7 echo:1000 wait echo:10000 fin end
     BYSTANDER=$LAST_PID
     peer_wait bystander '1 waiting*'
 }

@@ -30,9 +30,9 @@ start()
 }
 
 # wait_until SECONDS COMMAND…: runs the command again and again until it
-# succeeds; fails after SECONDS. What the clock has leapt between two looks
-# counts as 2 s at most: a laptop or a virtual machine that has slept wakes up
-# with the clock ahead, and nothing has run meanwhile.
+# succeeds. Fails after SECONDS. A leap of the clock between two tries counts
+# as 2 s at most: a laptop or a virtual machine wakes up with the clock ahead,
+# though no program has run meanwhile.
 wait_until()
 {
     local limit=$(($1 * SLOWER)) last=$SECONDS passed
@@ -54,19 +54,33 @@ wait_until()
     done
 }
 
-# nap: waits for 20 ms, where it can without a process, which would cost more
-# than what is waited for.
-nap()
+# pause SECONDS: sleeps, where bash can without a process: starting one takes
+# CPU time, which is what the tests that measure CPU time can do without.
+pause()
 {
     local never=$BATS_RUN_TMPDIR/never
 
     if [ "${BASH_VERSINFO[0]}" -lt 4 ]; then
-        sleep 0.02
+        sleep "$1"
         return
     fi
-    [ -p "$never" ] || mkfifo "$never"
+    [ -p "$never" ] || mkfifo "$never" 2>/dev/null || true
     # Opened for both, a fifo has no data and no end.
-    read -r -t 0.02 <>"$never" || true
+    read -r -t "$1" <>"$never" || true
+}
+
+# look_at_clock: sets NOW_MS to a time in milliseconds, of which some 10 pass
+# from one tick to the next. Only Linux has it.
+look_at_clock()
+{
+    read -r NOW_MS _ </proc/uptime
+    NOW_MS=${NOW_MS/./}0
+}
+
+# nap: sleeps for 20 ms.
+nap()
+{
+    pause 0.02
 }
 
 not()
@@ -74,9 +88,9 @@ not()
     ! "$@"
 }
 
-# state_of PID: sets STATE to the letter by which ps tells of it: R or S runs
-# or waits, T is stopped (t: under strace), Z a zombie. Fails if there is no
-# such process.
+# state_of PID: sets STATE to the letter that ps shows: R for running, S for
+# sleeping, T for stopped (t: under strace), Z for a zombie. Fails if there is
+# no such process.
 state_of()
 {
     local stat
@@ -110,7 +124,8 @@ wait_for_exit()
     wait "$1" 2>/dev/null || STATUS=$?
 }
 
-# stop PID, resume PID: as Ctrl-Z and fg do. stop returns when it has stopped.
+# stop PID, resume PID: do what Ctrl-Z and fg do. stop returns once the process
+# has stopped.
 stop()
 {
     kill -STOP "$1"
@@ -128,14 +143,24 @@ resume()
 }
 
 # look_at_children PID: sets the array CHILDREN to the ids of its children,
-# zombies too, and ZOMBIES to the number of these. No process is started for
-# it where /proc tells, as tests wait for a number of children to come.
+# zombies included, and ZOMBIES to the number of zombies. Starts no process
+# where /proc tells, as tests look again and again.
 look_at_children()
 {
-    local id stat state parent
+    local id list stat state parent
 
     CHILDREN=()
     ZOMBIES=0
+    if [ -r "/proc/$1/task/$1/children" ]; then
+        for list in "/proc/$1"/task/*/children; do
+            { read -r -a list <"$list"; } 2>/dev/null || true
+            CHILDREN+=(${list[@]+"${list[@]}"})
+        done
+        for id in ${CHILDREN[@]+"${CHILDREN[@]}"}; do
+            state_of "$id" && [ "$STATE" = Z ] && ZOMBIES=$((ZOMBIES + 1))
+        done
+        return 0
+    fi
     if [ ! -r /proc/self/stat ]; then
         while read -r id parent state; do
             note_child "$1" "$id" "$parent" "$state"
@@ -163,6 +188,14 @@ note_child()
     fi
 }
 
+# look_at_fds PID: sets FDS to the number of its open descriptors.
+look_at_fds()
+{
+    local fds=("/proc/$1/fd"/*)
+
+    FDS=${#fds[@]}
+}
+
 # children_of PID: prints the ids of its children, a line each, zombies too.
 children_of()
 {
@@ -170,7 +203,8 @@ children_of()
     [ ${#CHILDREN[@]} -eq 0 ] || printf '%s\n' "${CHILDREN[@]}"
 }
 
-# count_children PID, zombies_of PID, fds_of PID: each prints a number.
+# count_children PID, zombies_of PID, fds_of PID: each prints a number. In a
+# loop, the functions above are cheaper.
 count_children()
 {
     look_at_children "$1"
@@ -185,14 +219,13 @@ zombies_of()
 
 fds_of()
 {
-    local fds=("/proc/$1/fd"/*)
-
-    echo "${#fds[@]}"
+    look_at_fds "$1"
+    echo "$FDS"
 }
 
-# rss_of PID, hwm_of PID: prints its memory now, and at most so far, in KiB.
-# Now: its own pages where the kernel counts these, as VmRSS of some kernels
-# is off by more than is asked here.
+# rss_of PID, hwm_of PID: print how much memory it has now, and the most that
+# it has had, in KiB. Now: its own pages, where the kernel counts them, because
+# VmRSS is off by more on some kernels than the tests allow.
 rss_of()
 {
     local files=("/proc/$1/status")
@@ -209,17 +242,19 @@ hwm_of()
     awk '$1 == "VmHWM:" { print $2 }' "/proc/$1/status"
 }
 
-# time_slices PID: prints how many milliseconds of CPU it and its children have
-# used, and how often the kernel has let them run: "MS TIMES".
-time_slices()
+# look_at_time PID: sets CPU_MS to how many milliseconds of CPU time it and its
+# children have used, and SLICES to how often the kernel has let them run.
+look_at_time()
 {
-    local pid ran times ms=0 sum=0
+    local pid ran times
 
+    CPU_MS=0
+    SLICES=0
     look_at_children "$1"
     for pid in "$1" ${CHILDREN[@]+"${CHILDREN[@]}"}; do
-        { read -r ran _ times <"/proc/$pid/schedstat"; } 2>/dev/null || continue
-        ms=$((ms + ran / 1000000))
-        sum=$((sum + times))
+        { read -r ran _ times <"/proc/$pid/schedstat"; } 2>/dev/null ||
+            continue
+        CPU_MS=$((CPU_MS + ran / 1000000))
+        SLICES=$((SLICES + times))
     done
-    echo "$ms $sum"
 }

@@ -3,9 +3,10 @@
 
 # server_launch [VAR=…] [ARGS…]: starts the server on $LISTEN_HOST (default
 # localhost) and $LISTEN_PORT (default 0, the kernel's choice), with ARGS
-# before these, and does not wait. Sets SERVER_PID, SERVER_OUT, SERVER_ERR.
-# SERVER_WRAP, an array, may hold a command to run it under, such as strace
-# -D, that leaves the server its process id. Call it again for a second one.
+# before these, and doesn't wait. Sets SERVER_PID, SERVER_OUT and SERVER_ERR.
+# The array SERVER_WRAP may hold a command to run the server under, which
+# leaves it its process id, such as strace -D. A second call starts a second
+# server.
 server_launch()
 {
     local vars=()
@@ -47,8 +48,8 @@ server_start()
     fi
 }
 
-# server_announced: true once the server has said where it listens. Other words
-# before the :PORT do too, here: one test asks for the exact form.
+# server_announced: true once the server has said where it listens. Any words
+# before the :PORT will do: one test asks for the exact form.
 server_announced()
 {
     SERVER_LINE=
@@ -61,9 +62,10 @@ server_announced_or_ended()
     server_announced || ! alive "$SERVER_PID"
 }
 
-# under_strace OPTION…: starts the server with strace's options, which may
-# tamper with its system calls, and leaves it its process id. In them ?NAME is
-# a call that some machines do not have, such as fork on 64-bit ARM.
+# under_strace OPTION…: starts the server under strace with these options, which
+# may tamper with its system calls. SERVER_PID is the server's all the same.
+# ?NAME in an option is a call that some machines lack, such as fork on 64-bit
+# ARM.
 under_strace()
 {
     need_tracing
@@ -71,15 +73,15 @@ under_strace()
     server_start
 }
 
-# server_kill: ends it at once, but not its children.
+# server_kill: kills the server, but not its children.
 server_kill()
 {
     kill -KILL "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
 }
 
-# server_warm_up: notes the baseline for assert_server_healthy. Call it after
-# server_start: it runs one connection through the server first.
+# server_warm_up: runs a connection through the server, then notes how many
+# descriptors and children it has, for assert_server_healthy.
 server_warm_up()
 {
     peer echo:1000 fin end >/dev/null ||
@@ -100,8 +102,9 @@ no_children_left()
     [ ${#CHILDREN[@]} -eq 0 ]
 }
 
-# server_quick [VAR=…]: as server_start, at a few milliseconds, for tests that
-# start many. Returns 1 if the server ended without saying where it listens.
+# server_quick [VAR=…]: does what server_start does in a few milliseconds, for
+# tests that start many servers. Returns 1, and sets STATUS, if the server ends
+# without saying where it listens.
 server_quick()
 {
     local line
@@ -125,7 +128,7 @@ server_quick()
     PORT=${line##*[!0-9]}
 }
 
-# server_quick_end: kills it, and checks that it was still there.
+# server_quick_end: ends it with SIGTERM, and checks that it was still there.
 server_quick_end()
 {
     kill "$SERVER_PID" 2>/dev/null || {
@@ -151,7 +154,7 @@ server_quick_end()
             "its end goes wrong"
 }
 
-# echo_once: starts the server, has a short echo, and ends it.
+# echo_once: starts the server, has it echo once, and kills it.
 echo_once()
 {
     server_start "${SHIM[@]}" && peer -t $((5 * SLOWER)) echo:1000 fin end ||

@@ -1,12 +1,27 @@
 # shim -- makes system calls fail, as tools/shim.c can; plays schedules of it
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # for the tests
 
 # What every schedule uses: percentages. Seeds mean the same as long as these
 # and CONNS in tools/schedule.c stay as they are.
-# shellcheck disable=SC2034 # for the tests
 RATES=(SHIM_SHORT=25 SHIM_EINTR=8 SHIM_EAGAIN=8 SHIM_SPURIOUS=10)
 SEEDS=${SEEDS:-400}
 SMALL=10 # a seed of few calls
+
+# shim_count_in FILE: the next program under the shim counts in that file.
+shim_count_in()
+{
+    FAULTS=$1
+    SHIM=("LD_PRELOAD=$SHIM_SO" "SHIM_COUNT=$FAULTS"
+        "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}")
+}
+
+# shim_count_anew: the next program under the shim starts to count at 0, in a
+# file that no other has, so that no test sees what another run has left.
+shim_count_anew()
+{
+    SHIM_RUNS=$((${SHIM_RUNS:-0} + 1))
+    shim_count_in "$BATS_TEST_TMPDIR/faults.$SHIM_RUNS"
+}
 
 # faults NAME: prints how many faults of that name the shim has injected.
 faults()

@@ -18,8 +18,12 @@
 #     LIKE        the stage whose limits are allowed (default: STAGE)
 #     VALGRIND=1  runs server and client under valgrind, and allows ten times
 #                 as long
-#     PATIENCE    how many seconds an exchange may take (default: 30)
+#     PATIENCE    how many seconds an exchange may take (default: 10)
 
+command -v bats_require_minimum_version >/dev/null || {
+    echo "bats is too old, it has to be 1.8 or newer: see README.md" >&2
+    exit 1
+}
 bats_require_minimum_version 1.8.0
 
 LIB_DIR=$(CDPATH='' cd "${BASH_SOURCE[0]%/*}" && pwd)
@@ -34,7 +38,7 @@ TOOLS=$TESTS_DIR/tools
 # exchange may take that only a fault would hold up.
 SLOWER=${VALGRIND:+10}
 SLOWER=${SLOWER:-1}
-PATIENCE=${PATIENCE:-30}
+PATIENCE=${PATIENCE:-10}
 
 # The tests compare messages.
 export LC_ALL=C
@@ -90,6 +94,8 @@ stage_teardown()
         echo "A sanitizer or valgrind complained: see the lines above."
         return 1
     fi
+    # What passed needs no look at, and the files of a whole run are many.
+    [ -z "${BATS_TEST_COMPLETED:-}" ] || rm -rf "${BATS_TEST_TMPDIR:?}"/*
     return 0
 }
 

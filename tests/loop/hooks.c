@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,41 +29,54 @@ int hook_unsent = -1;
 struct addrinfo *hook_addrs;
 int hook_gai_error;
 int hook_gai_flags;
+int hook_n_addrs;
+struct hook_failure hook_accept_fails;
+struct hook_failure hook_read_fails;
+struct hook_failure hook_write_fails;
+struct hook_failure hook_fork_fails;
+struct hook_failure hook_getpeername_fails;
+struct hook_failure hook_fcntl_fails;
+int64_t hook_fork_ms[16];
+int hook_n_forks;
+void (*hook_in_child)(void);
 
 static int64_t jumped_ms; /* since the virtual clock was switched on */
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void __real_free(void *p);
-int __real_ioctl(int fd, unsigned long op, int *value);
-int __wrap_ioctl(int fd, unsigned long op, int *value);
-int __real_clock_gettime(clockid_t id, struct timespec *ts);
-int __real_epoll_wait(int fd, struct epoll_event *events, int max, int ms);
-int __real_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
-int __real_poll(struct pollfd *fds, nfds_t n, int ms);
-ssize_t __real_read(int fd, void *buf, size_t n);
-ssize_t __real_write(int fd, const void *buf, size_t n);
-int __real_getaddrinfo(const char *host, const char *port,
-                       const struct addrinfo *hints, struct addrinfo **list);
-void __real_freeaddrinfo(struct addrinfo *list);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-void __wrap_free(void *p);
-void *__real_memcpy(void *to, const void *from, size_t n);
-void *__real_memmove(void *to, const void *from, size_t n);
-void *__wrap_memcpy(void *to, const void *from, size_t n);
-void *__wrap_memmove(void *to, const void *from, size_t n);
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int ms);
-int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event);
-int __wrap_poll(struct pollfd *fds, nfds_t n, int ms);
-ssize_t __wrap_read(int fd, void *buf, size_t n);
-ssize_t __wrap_write(int fd, const void *buf, size_t n);
-int __wrap_getaddrinfo(const char *host, const char *port,
-                       const struct addrinfo *hints, struct addrinfo **list);
-void __wrap_freeaddrinfo(struct addrinfo *list);
+/* Declares libc's own function, and what stands in for it. */
+#define HOOKED(result, name, ...) \
+    result __real_##name(__VA_ARGS__); \
+    result __wrap_##name(__VA_ARGS__)
+
+HOOKED(void *, malloc, size_t n);
+HOOKED(void *, calloc, size_t n, size_t size);
+HOOKED(void *, realloc, void *p, size_t n);
+HOOKED(void, free, void *p);
+HOOKED(void *, memcpy, void *to, const void *from, size_t n);
+HOOKED(void *, memmove, void *to, const void *from, size_t n);
+HOOKED(int, clock_gettime, clockid_t id, struct timespec *ts);
+HOOKED(int, nanosleep, const struct timespec *ts, struct timespec *left);
+HOOKED(int, epoll_wait, int fd, struct epoll_event *events, int max, int ms);
+HOOKED(int, epoll_ctl, int epoll_fd, int op, int fd, struct epoll_event *e);
+HOOKED(int, poll, struct pollfd *fds, nfds_t n, int ms);
+HOOKED(ssize_t, read, int fd, void *buf, size_t n);
+HOOKED(ssize_t, write, int fd, const void *buf, size_t n);
+HOOKED(int, ioctl, int fd, unsigned long op, int *value);
+HOOKED(int, fcntl, int fd, int op, long value);
+HOOKED(pid_t, fork, void);
+HOOKED(int, accept4, int fd, struct sockaddr *addr, socklen_t *len, int flags);
+HOOKED(int, getpeername, int fd, struct sockaddr *addr, socklen_t *len);
+HOOKED(int, getaddrinfo, const char *host, const char *port,
+       const struct addrinfo *hints, struct addrinfo **list);
+HOOKED(void, freeaddrinfo, struct addrinfo *list);
+
+static bool fails(struct hook_failure *f)
+{
+    if (f->times == 0)
+        return false;
+    f->times--;
+    errno = f->error;
+    return true;
+}
 
 static bool alloc_fails(void)
 {
@@ -80,9 +94,16 @@ static void *counted(void *p)
     return p;
 }
 
+static void *poisoned(void *p, size_t from, size_t n)
+{
+    if (p != NULL && n > from)
+        memset((char *)p + from, 0xA5, n - from);
+    return p;
+}
+
 void *__wrap_malloc(size_t n)
 {
-    return alloc_fails() ? NULL : counted(__real_malloc(n));
+    return alloc_fails() ? NULL : poisoned(counted(__real_malloc(n)), 0, n);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
@@ -95,11 +116,11 @@ void *__wrap_realloc(void *p, size_t n)
     if (alloc_fails())
         return NULL;
     long before = p != NULL ? malloc_usable_size(p) : 0;
-    void *q = __real_realloc(p, n);
+    void *q = counted(__real_realloc(p, n));
     hook_n_moved += before;
     if (q != NULL)
         hook_bytes -= before;
-    return counted(q);
+    return q;
 }
 
 void __wrap_free(void *p)
@@ -133,6 +154,11 @@ static int64_t clock_ns(void)
     if (frozen_ns == 0)
         frozen_ns = ns;
     return frozen_ns + jumped_ms * 1000000;
+}
+
+void hook_pass_ms(int64_t ms)
+{
+    jumped_ms += ms;
 }
 
 int64_t hook_clock_ms(void)
@@ -188,8 +214,11 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int ms)
     return waited(__real_epoll_wait(fd, events, max, waits(ms)), ms);
 }
 
+/* The log's poll, of stderr alone, is no wait of a loop's. */
 int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 {
+    if (n == 1 && fds[0].fd == STDERR_FILENO)
+        return __real_poll(fds, n, ms);
     if (wait_fails())
         return -1;
     return waited(__real_poll(fds, n, waits(ms)), ms);
@@ -204,13 +233,13 @@ int __wrap_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 ssize_t __wrap_read(int fd, void *buf, size_t n)
 {
     hook_n_reads++;
-    return __real_read(fd, buf, n);
+    return fails(&hook_read_fails) ? -1 : __real_read(fd, buf, n);
 }
 
 ssize_t __wrap_write(int fd, const void *buf, size_t n)
 {
     hook_n_writes++;
-    return __real_write(fd, buf, n);
+    return fails(&hook_write_fails) ? -1 : __real_write(fd, buf, n);
 }
 
 int __wrap_ioctl(int fd, unsigned long op, int *value)
@@ -229,14 +258,52 @@ int __wrap_getaddrinfo(const char *host, const char *port,
         return hook_gai_error;
     if (alloc_fails())
         return EAI_MEMORY;
-    if (hook_addrs == NULL)
-        return __real_getaddrinfo(host, port, hints, list);
     *list = hook_addrs;
-    return 0;
+    int result = 0;
+    if (hook_addrs == NULL)
+        result = __real_getaddrinfo(host, port, hints, list);
+    hook_n_addrs += result == 0;
+    return result;
 }
 
 void __wrap_freeaddrinfo(struct addrinfo *list)
 {
+    hook_n_addrs--;
     if (list != hook_addrs)
         __real_freeaddrinfo(list);
+}
+
+int __wrap_nanosleep(const struct timespec *ts, struct timespec *left)
+{
+    if (!hook_virtual_time)
+        return __real_nanosleep(ts, left);
+    hook_pass_ms((int64_t)ts->tv_sec * 1000 + ts->tv_nsec / 1000000);
+    return 0;
+}
+
+int __wrap_fcntl(int fd, int op, long value)
+{
+    return fails(&hook_fcntl_fails) ? -1 : __real_fcntl(fd, op, value);
+}
+
+pid_t __wrap_fork(void)
+{
+    if (hook_n_forks < 16)
+        hook_fork_ms[hook_n_forks++] = hook_clock_ms();
+    pid_t pid = fails(&hook_fork_fails) ? -1 : __real_fork();
+    if (pid == 0 && hook_in_child != NULL)
+        hook_in_child();
+    return pid;
+}
+
+int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    return fails(&hook_accept_fails) ? -1
+                                     : __real_accept4(fd, addr, len, flags);
+}
+
+int __wrap_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    return fails(&hook_getpeername_fails) ? -1
+                                          : __real_getpeername(fd, addr, len);
 }

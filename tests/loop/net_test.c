@@ -20,6 +20,8 @@
 #include "hooks.h"
 #include "net.h"
 
+#define PROMISED_IN "net.h"
+
 static struct loop *loop;
 static struct server *server;
 static char dir[] = "/tmp/net_test.XXXXXX"; /* its sock is the server's */
@@ -47,6 +49,17 @@ static bool saw(const char *letters)
     if (strcmp(trace, letters) != 0)
         fprintf(stderr, "calls: %s, expected: %s\n", trace, letters);
     return strcmp(trace, letters) == 0;
+}
+
+/* Returns how often that letter is there, and begins a new trace. */
+static int count(char letter)
+{
+    int n = 0;
+
+    for (const char *p = trace; *p != '\0'; p++)
+        n += *p == letter;
+    memset(trace, 0, sizeof(trace));
+    return n;
 }
 
 static int server_arg; /* as given to server_start */
@@ -139,14 +152,34 @@ static void run(void)
     run_ms(2);
 }
 
+/* True if no descriptor of net's is open: those alone close on exec. */
+static bool all_closed(void)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        if (fcntl(fd, F_GETFD) > 0)
+            return false;
+    }
+    return true;
+}
+
 /* Runs to the end: nothing may be left. */
 static void run_out(void)
 {
     CHECK(loop_run(loop) == 0);
     loop_free(loop);
+    CHECK(all_closed());
     unlink(path);
     rmdir(dir);
-    CHECK(hook_bytes == 0);
+    CHECK(hook_bytes == 0 && hook_n_addrs == 0);
+}
+
+/* The end of most tests: the peer closes, then the server. */
+static void end(int fd)
+{
+    if (fd != -1)
+        close(fd);
+    server_close(server, 0);
+    run_out();
 }
 
 /* Starts server, which listens there, or fails the test. */
@@ -199,6 +232,23 @@ static int tcp_peer(void)
     in.sin_port = htons(server_port(server));
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     CHECK(connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0);
+    return fd;
+}
+
+/* These return a peer that is accepted: conn is its connection. */
+static int connected(void)
+{
+    int fd = peer_connect();
+
+    run();
+    return fd;
+}
+
+static int tcp_connected(void)
+{
+    int fd = tcp_peer();
+
+    run();
     return fd;
 }
 
@@ -258,7 +308,9 @@ static void echo(struct conn *c, const char *data, size_t n)
 static const struct conn_handlers echo_handlers = {
     .on_data = echo, .on_drain = conn_resume, .on_close = on_close};
 
-static void ends_in_order(void)
+TEST(connections, ends_in_order,
+     "NULL calls conn_end for you, as Node does by default. Accepted, or "
+     "connected.")
 {
     start(&echo_handlers);
     int fd = peer_connect();
@@ -269,9 +321,7 @@ static void ends_in_order(void)
     run();
     CHECK(hears(fd, "")); /* FIN: on_end is NULL, so it has ended, too */
     CHECK(saw("x") && close_error == 0);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
 static void call_and_note(struct conn *c)
@@ -279,8 +329,9 @@ static void call_and_note(struct conn *c)
     call_all(c);
 }
 
-/* In each handler of an accepted connection. */
-static void destroy_in_every_handler(void)
+TEST(connections, destroy_in_every_handler,
+     "The conn_ functions may be called from anywhere until on_close has "
+     "returned. On a closed connection they do nothing.")
 {
     static char big[400000];
     static const struct {
@@ -308,8 +359,7 @@ static void destroy_in_every_handler(void)
     /* on_drain */
     memset(trace, 0, sizeof(trace));
     act_at = 'w';
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     CHECK(!conn_write(conn, big, sizeof(big)));
     for (int i = 0; i < 100; i++) {
         hear(fd, big, sizeof(big));
@@ -321,17 +371,14 @@ static void destroy_in_every_handler(void)
     memset(trace, 0, sizeof(trace));
     act_at = 'x';
     act = call_and_note;
-    fd = peer_connect();
-    run();
+    fd = connected();
     conn_destroy(conn);
     run();
     CHECK(saw("cx"));
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void write_in_on_close(void)
+TEST(connections, write_in_on_close, "On a closed connection they do nothing.")
 {
     start(&all);
     act_at = 'x';
@@ -343,8 +390,7 @@ static void write_in_on_close(void)
     conn_end(conn);
     run();
     CHECK(saw("cdex"));
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
 static void close_server(struct conn *c)
@@ -353,8 +399,8 @@ static void close_server(struct conn *c)
     server_close(server, 10);
 }
 
-/* The server goes while it accepts, and while its last connection closes. */
-static void server_close_in_handlers(void)
+TEST(connections, server_close_in_handlers,
+     "server_close may be called from any handler.")
 {
     for (const char *at = "cdex"; *at != '\0'; at++) {
         memset(trace, 0, sizeof(trace));
@@ -374,22 +420,27 @@ static void server_close_in_handlers(void)
     }
 }
 
-static void reset_is_an_error(void)
+TEST(connections, reset_is_an_error,
+     "This is the only place where an error shows (Node's 'error' and 'close' "
+     "in one): if you don't set on_close, nobody learns that a connection "
+     "failed.")
 {
     struct linger reset = {.l_onoff = 1};
 
     start_tcp(&all);
-    int fd = tcp_peer();
-    run();
+    int fd = tcp_connected();
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     close(fd);
     run();
     CHECK(saw("cx") && close_error == ECONNRESET);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void half_open_by_the_peer(void)
+TEST(connections, half_open_by_the_peer,
+     "A connection may be half-open: one direction has ended, the other one "
+     "goes on. If this is set, the connection stays half-open, as with Node's "
+     "allowHalfOpen: *you* call conn_end once you have written everything (if "
+     "that's now: `.on_end = conn_end`). The peer will send no more (FIN).")
 {
     start(&all);
     int fd = peer_connect();
@@ -405,16 +456,16 @@ static void half_open_by_the_peer(void)
     run();
     CHECK(hears(fd, ""));
     CHECK(saw("cex") && close_error == 0);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void half_open_by_us(void)
+TEST(connections, half_open_by_us,
+     "Sends what is queued, then FIN (shutdown(2)). c still receives; when "
+     "the peer has ended as well, it closes. After conn_end it isn't, and no "
+     "on_drain comes.")
 {
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     CHECK(conn_write(conn, "bye", 3));
     conn_end(conn);
     CHECK(!conn_write(conn, "more", 4));
@@ -428,14 +479,17 @@ static void half_open_by_us(void)
     shutdown(fd, SHUT_WR);
     run();
     CHECK(saw("cdex") && close_error == 0);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
 /* Backpressure */
 
-static void backpressure(void)
+TEST(
+    backpressure, backpressure,
+    "conn_write returns false once this many bytes are queued. Returns false "
+    "if you should stop producing until on_drain; data is sent even so. "
+    "conn_write had returned false, and now everything is sent. Sends all of "
+    "data: whatever the kernel doesn't take at once is copied and sent later.")
 {
     static char buf[1 << 16];
     size_t sent = 0;
@@ -443,8 +497,7 @@ static void backpressure(void)
     ssize_t n;
 
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     long before = hook_bytes;
     do {
         memset(buf, 'a' + sent / 1000 % 26, 1000);
@@ -467,12 +520,13 @@ static void backpressure(void)
     CHECK(saw("cw")); /* once */
     CHECK(hook_bytes == before);
     CHECK(conn_write(conn, "x", 1));
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void flood_is_bounded(void)
+TEST(backpressure, flood_is_bounded,
+     "on_data gets at most this many bytes at a time, and fewer while output "
+     "is queued: an echo that pauses when conn_write returns false never "
+     "holds more than this for a connection.")
 {
     static char buf[1 << 16];
     size_t sent = 0;
@@ -480,8 +534,7 @@ static void flood_is_bounded(void)
     ssize_t n;
 
     start(&echo_handlers);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     long before = hook_bytes;
     for (int i = 0; i < 1000; i++) {
         while ((n = send(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
@@ -498,16 +551,16 @@ static void flood_is_bounded(void)
         run();
     }
     CHECK(came == sent && n_data == sent);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void pause_and_resume(void)
+TEST(backpressure, pause_and_resume,
+     "No on_data and no on_end until conn_resume: the bytes stay with the "
+     "kernel, which makes the peer wait. Calls don't nest: one conn_resume "
+     "ends any number of conn_pause.")
 {
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     conn_pause(conn);
     say(fd, "x");
     shutdown(fd, SHUT_WR);
@@ -520,9 +573,7 @@ static void pause_and_resume(void)
     CHECK(saw("cde"));
     conn_destroy(conn);
     run();
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
 static void pause_it(struct conn *c)
@@ -530,7 +581,9 @@ static void pause_it(struct conn *c)
     conn_pause(c);
 }
 
-static void pause_in_on_connect(void)
+TEST(backpressure, pause_in_on_connect,
+     "A paused connection with nothing to send doesn't keep the loop running, "
+     "and doesn't notice that the peer is gone.")
 {
     start(&all);
     act_at = 'c';
@@ -543,13 +596,12 @@ static void pause_in_on_connect(void)
     hook_n_waits = 0;
     run_ms(1000);
     CHECK(hook_n_waits < 5);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
     CHECK(saw("cx"));
 }
 
-static void turns_are_capped(void)
+TEST(backpressure, turns_are_capped,
+     "Each event gets one read, of at most CONN_MAX_DATA bytes.")
 {
     static char buf[300000];
 
@@ -563,22 +615,20 @@ static void turns_are_capped(void)
     run();
     CHECK(n_data > 2 * CONN_MAX_DATA);
     CHECK(hook_n_reads <= hook_n_waits); /* one for each turn */
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
 /* What is queued, and who the peer is */
 
-static void queued_is_told(void)
+TEST(backpressure, queued_is_told,
+     "Returns how many bytes conn_write has queued: Node's writableLength.")
 {
     static char big[1000000];
     char buf[1000];
     size_t came = 0;
 
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     CHECK(conn_write(conn, "x", 1) && conn_queued(conn) == 0);
     CHECK(!conn_write(conn, big, sizeof(big)));
     size_t queued = conn_queued(conn);
@@ -592,12 +642,14 @@ static void queued_is_told(void)
     CHECK(came + conn_queued(conn) <= sizeof(big) + 4);
     conn_destroy(conn);
     CHECK(conn_queued(conn) == 0);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void peer_is_told(void)
+TEST(addresses, peer_is_told,
+     "Writes the peer's address to buf and returns buf: \"127.0.0.1:51234\", "
+     "\"[::1]:51234\", the path of a Unix-domain peer that has one, or \"\" "
+     "for other ones and before on_connect or after the close. 128 bytes are "
+     "enough.")
 {
     char text[128];
     char expected[64];
@@ -619,8 +671,7 @@ static void peer_is_told(void)
     run();
     /* A Unix-domain peer has a name only if it's bound. */
     serve(path, &all);
-    fd = peer_connect();
-    run();
+    fd = connected();
     CHECK(*conn_peer(conn, text, sizeof(text)) == '\0');
     close(fd);
     conn_destroy(conn);
@@ -630,11 +681,14 @@ static void peer_is_told(void)
     run();
     CHECK(strcmp(conn_peer(c, text, sizeof(text)), path) == 0);
     conn_destroy(c);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void peer_of_ipv6_is_told(void)
+TEST(addresses, peer_of_ipv6_is_told,
+     "Writes the peer's address to buf and returns buf: \"127.0.0.1:51234\", "
+     "\"[::1]:51234\", the path of a Unix-domain peer that has one, or \"\" "
+     "for other ones and before on_connect or after the close. 128 bytes are "
+     "enough.")
 {
     char text[128];
 
@@ -652,12 +706,10 @@ static void peer_of_ipv6_is_told(void)
     snprintf(expected, sizeof(expected), "[::1]:%s", port);
     CHECK(strcmp(conn_peer(c, text, sizeof(text)), expected) == 0);
     conn_destroy(c);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-/* The options that every TCP socket should have. */
-static void tcp_options(void)
+TEST(addresses, tcp_options, "All sockets are non-blocking and close on exec.")
 {
     int n = 0;
 
@@ -679,24 +731,21 @@ static void tcp_options(void)
     }
     CHECK(n == 3); /* the listening one, and both ends */
     conn_destroy(c);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void urgent_data_stays(void)
+TEST(connections, urgent_data_stays,
+     "Urgent data stays in its place in the stream.")
 {
     start_tcp(&echo_handlers);
-    int fd = tcp_peer();
-    run();
+    int fd = tcp_connected();
     say(fd, "abc");
     CHECK(send(fd, "X", 1, MSG_OOB) == 1);
     say(fd, "def");
     run();
     run();
     CHECK(hears(fd, "abcXdef"));
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
 static struct conn *two[2];
@@ -708,9 +757,9 @@ static void pause_both(struct conn *c)
     conn_pause(two[1]);
 }
 
-/* A connection that another one's handler pauses gets no data any more, not
-   even what was there when the loop looked. */
-static void pause_from_another_handler(void)
+TEST(backpressure, pause_from_another_handler,
+     "No on_data and no on_end until conn_resume: the bytes stay with the "
+     "kernel, which makes the peer wait.")
 {
     int fds[2];
 
@@ -733,8 +782,7 @@ static void pause_from_another_handler(void)
     CHECK(n_data == 2);
     close(fds[0]);
     close(fds[1]);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
 /* What many changes in one iteration come to is told to the kernel once. */
@@ -746,25 +794,22 @@ static void pause_and_resume_at_once(struct conn *c)
     }
 }
 
-static void changes_are_told_once(void)
+TEST(backpressure, changes_are_told_once,
+     "What many changes in one iteration come to is told to the kernel once.")
 {
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     act_at = 'd';
     act = pause_and_resume_at_once;
     hook_n_epoll_ctls = 0;
     say(fd, "x");
     run();
     CHECK(saw("cd") && hook_n_epoll_ctls == 0);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-/* A producer that ignores false, first faster than its peer, then as fast:
-   each byte is moved a few times at most. */
-static void queue_is_not_quadratic(void)
+TEST(backpressure, queue_is_not_quadratic,
+     "A producer that ignores false costs no quadratic time.")
 {
     enum { PIECE = 1000, N = 16000 };
     static char buf[1 << 16];
@@ -772,8 +817,7 @@ static void queue_is_not_quadratic(void)
     ssize_t n = 0;
 
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     hook_n_moved = 0;
     for (int i = 0; i < N; i++) {
         memset(buf, 'a' + i % 26, PIECE);
@@ -796,20 +840,22 @@ static void queue_is_not_quadratic(void)
         }
         run_ms(0);
     }
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
 /* Timeouts and deadlines */
 
-static void idle_timeout(void)
+TEST(timeouts, idle_timeout,
+     "Calls on_timeout whenever the connection was idle for ms; 0: never. "
+     "Idle means that nothing was received and nothing sent, counted from the "
+     "iteration (loop_now) in which something last was. Idle for as long as "
+     "conn_set_timeout says. As in Node, this only tells you: call conn_close "
+     "or conn_destroy to end the connection.")
 {
     char buf[16];
 
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     conn_set_timeout(conn, 1000);
     for (int i = 0; i < 10; i++) {
         run_ms(900);
@@ -837,9 +883,7 @@ static void idle_timeout(void)
     conn_set_timeout(conn, 0);
     run_ms(100000);
     CHECK(saw("cdttt"));
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
 static int late_fd;
@@ -849,8 +893,9 @@ static void say_late(void *arg)
     say(*(int *)arg, "x");
 }
 
-/* What came while the loop could not look is no silence. */
-static void late_input_is_no_silence(void)
+TEST(timeouts, late_input_is_no_silence,
+     "Idle means that nothing was received and nothing sent, counted from the "
+     "iteration (loop_now) in which something last was.")
 {
     start(&all);
     late_fd = peer_connect();
@@ -864,17 +909,15 @@ static void late_input_is_no_silence(void)
     run_ms(600);
     CHECK(saw("cdt"));
     close(late_fd);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-/* The kernel has no room to take more, but the peer does read: on_timeout
-   comes only when it has stopped, and not if all has been sent. */
-static void slow_reader_is_not_idle(void)
+TEST(timeouts, slow_reader_is_not_idle,
+     "On Linux a peer's slow reading is noticed, too: each time ms are over, "
+     "the kernel's count of unsent bytes is compared with the last one.")
 {
     start_tcp(&all);
-    int fd = tcp_peer();
-    run();
+    int fd = tcp_connected();
     conn_set_timeout(conn, 1000);
     for (hook_unsent = 50000; hook_unsent > 40000; hook_unsent -= 1000)
         run_ms(1000);
@@ -884,52 +927,49 @@ static void slow_reader_is_not_idle(void)
     hook_unsent = 0;
     run_ms(1000);
     CHECK(saw("ctt"));
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void peer_that_stops_reading_is_idle(void)
+TEST(timeouts, peer_that_stops_reading_is_idle,
+     "So a peer that keeps reading is never idle, and one that has stopped is "
+     "noticed after one to two times ms.")
 {
     static char big[400000];
 
     start_tcp(&all);
-    int fd = tcp_peer();
-    run();
+    int fd = tcp_connected();
     conn_set_timeout(conn, 1000);
     while (conn_write(conn, big, sizeof(big)))
         run();
+    hook_unsent = 50000; /* and so it stays */
     run_ms(950);
     CHECK(saw("c"));
     run_ms(1100);
     CHECK(saw("ct"));
     run_ms(1000);
     CHECK(saw("ctt")); /* and so it stays */
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-/* The peer answers, and then resets while it is owed something. */
-static void read_before_the_reset(void)
+TEST(connections, read_before_the_reset,
+     "What the peer sent before its reset is read.")
 {
     static char big[400000];
 
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     CHECK(!conn_write(conn, big, sizeof(big)));
     CHECK(!conn_write(conn, big, 0));
     say(fd, "no");
     close(fd); /* with unread bytes */
     run();
     CHECK(saw("cdx") && n_data == 2 && close_error != 0);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-/* conn_close: what waits is sent first, all of it. */
-static void close_sends_what_waits(void)
+TEST(closing, close_sends_what_waits,
+     "For the side that ends first: conn_end, and whatever the peer still "
+     "sends is discarded, for at most grace_ms; then conn_destroy.")
 {
     static char big[400000];
     static char buf[500000];
@@ -937,8 +977,7 @@ static void close_sends_what_waits(void)
     ssize_t n = -1;
 
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     CHECK(!conn_write(conn, big, sizeof(big)));
     conn_close(conn, 1000);
     for (int i = 0; i < 500 && n != 0; i++) {
@@ -951,15 +990,16 @@ static void close_sends_what_waits(void)
     close(fd);
     run();
     CHECK(saw("cx") && close_error == 0);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void close_waits_for_the_peer(void)
+TEST(closing, close_waits_for_the_peer,
+     "For the side that ends first: conn_end, and whatever the peer still "
+     "sends is discarded, for at most grace_ms; then conn_destroy. Calling it "
+     "again has no effect.")
 {
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     conn_pause(conn);
     CHECK(conn_write(conn, "bye", 3));
     conn_close(conn, 1000);
@@ -974,29 +1014,31 @@ static void close_waits_for_the_peer(void)
     close(fd);
     run();
     CHECK(saw("cx") && close_error == 0);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void close_has_a_deadline(void)
+TEST(closing, close_has_a_deadline,
+     "For the side that ends first: conn_end, and whatever the peer still "
+     "sends is discarded, for at most grace_ms; then conn_destroy.")
 {
     static char buf[400000];
 
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     CHECK(!conn_write(conn, buf, sizeof(buf)));
     conn_close(conn, 1000);
     run_ms(900);
     CHECK(saw("c"));
     run_ms(200);
     CHECK(saw("cx") && close_error == 0);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void server_close_ends_all(void)
+TEST(closing, server_close_ends_all,
+     "Stops accepting and closes the listening socket at once; the process "
+     "that made a Unix-domain socket's file removes it, if the file at that "
+     "path is still the same. Then calls conn_close(c, grace_ms) for each of "
+     "the server's connections.")
 {
     int fds[20];
     int64_t now;
@@ -1054,7 +1096,10 @@ static void open_all_kinds(int fds[4])
     conn_close(last, 100);
 }
 
-static void loop_free_ends_all(void)
+TEST(closing, loop_free_ends_all,
+     "From now on the loop owns s: loop_free closes and frees it with its "
+     "connections, each of which gets on_close with ECANCELED. The loop owns "
+     "the connection: loop_free closes it with ECANCELED.")
 {
     struct stat st;
     int fds[4];
@@ -1068,20 +1113,19 @@ static void loop_free_ends_all(void)
         CHECK(hears(fds[i], ""));
         close(fds[i]);
     }
-    for (int fd = 3; fd < 64; fd++) /* all of net's close on exec */
-        CHECK(fcntl(fd, F_GETFD) == -1 || fcntl(fd, F_GETFD) == 0);
+    CHECK(all_closed());
     rmdir(dir);
 }
 
-/* A forked child's loop_free ends nothing of its parent's. */
-static void loop_free_in_a_child(void)
+TEST(closing, loop_free_in_a_child,
+     "After fork, the child makes a loop of its own; on the one that it "
+     "inherits it may call only loop_free.")
 {
     struct stat st;
     int status;
 
     start(&echo_handlers);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     pid_t child = fork();
     if (child == 0) {
         loop_free(loop);
@@ -1100,15 +1144,16 @@ static void loop_free_in_a_child(void)
     CHECK(hears(other, "too"));
     close(fd);
     close(other);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void free_with_close_due(void)
+TEST(closing, free_with_close_due,
+     "The last call for c, once, never from inside a conn_ function; c is "
+     "freed when it returns. error is 0 when both directions have ended, or "
+     "after conn_destroy or conn_close.")
 {
     start(&all);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     conn_destroy(conn);
     loop_free(loop);
     CHECK(saw("cx") && close_error == 0); /* its own reason stays */
@@ -1117,7 +1162,8 @@ static void free_with_close_due(void)
     rmdir(dir);
 }
 
-static void stop_leaves_all_open(void)
+TEST(closing, stop_leaves_all_open,
+     "Everything stays open, and loop_run may continue later.")
 {
     start(&echo_handlers);
     int fd = peer_connect();
@@ -1126,21 +1172,23 @@ static void stop_leaves_all_open(void)
     CHECK(saw("") && !hears(fd, "Hello"));
     run();
     CHECK(hears(fd, "Hello"));
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void server_close_twice(void)
+TEST(closing, server_close_twice,
+     "Closing again has no effect, as the loop keeps s until loop_free. A "
+     "server that was never started is freed at once. Returns 0, or -1: EBUSY "
+     "if it was started before, or as loop_watch.")
 {
     start(&all);
     errno = 0;
     CHECK(server_start(server, loop, &all, &server_arg) == -1);
     CHECK(errno == EBUSY);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     server_close(server, 50);
+    errno = 0;
     server_close(server, 10000); /* the first one's grace stays */
+    CHECK(errno == 0);
     run_ms(60);
     CHECK(saw("cx"));
     server_close(server, 50);
@@ -1154,7 +1202,9 @@ static void server_close_twice(void)
 
 /* Connecting */
 
-static void refused(void)
+TEST(connecting, refused,
+     "Returns NULL with ENOMEM, or ECANCELED inside loop_free; every other "
+     "error goes to on_close.")
 {
     start_tcp(&all);
     server_close(server, 0);
@@ -1167,7 +1217,10 @@ static void refused(void)
     CHECK(saw("x") && close_error == ECONNREFUSED);
 }
 
-static void unresolvable(void)
+TEST(connecting, unresolvable,
+     "Returns the text for an error: strerror(3), or gai_strerror(3) for a "
+     "name that didn't resolve. Errors are errno values, or, when a name "
+     "doesn't resolve, values that only net_strerror knows.")
 {
     start(NULL);
     hook_gai_error = EAI_NONAME;
@@ -1199,7 +1252,9 @@ static void three_addresses(int nobody, int somebody)
     hook_addrs = addrs;
 }
 
-static void several_addresses(void)
+TEST(connecting, several_addresses,
+     "Starts to connect, to one address of host after the other until one "
+     "answers; then on_connect.")
 {
     start_tcp(&all);
     struct server *gone = server_listen("127.0.0.1", "0", NULL);
@@ -1216,8 +1271,7 @@ static void several_addresses(void)
     CHECK(conn_connect(loop, "name", "1", &all, &client_arg) != NULL);
     run();
     CHECK(strchr(trace, 'x') != NULL);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
 /* Connects to the name "name", which cannot work. Returns on_close's error. */
@@ -1230,8 +1284,9 @@ static int error_of_connecting(void)
     return close_error;
 }
 
-/* Whatever fails before or after: "Connection refused" tells most. */
-static void telling_error(void)
+TEST(connecting, telling_error,
+     "If none does, on_close gets the error that tells most: ECONNREFUSED if "
+     "any address refused, otherwise the first one's.")
 {
     start_tcp(&all);
     int nobody = server_port(server);
@@ -1251,8 +1306,9 @@ static void telling_error(void)
     run_out();
 }
 
-/* A server that accepts and then resets has answered. */
-static void reset_is_an_answer(void)
+TEST(
+    connecting, reset_is_an_answer,
+    "A server that accepts and then resets has answered: that error is final.")
 {
     struct linger reset = {.l_onoff = 1};
     struct sockaddr_in in = {.sin_family = AF_INET};
@@ -1272,12 +1328,12 @@ static void reset_is_an_answer(void)
     run_ms(100);
     CHECK(saw("x") && close_error == ECONNRESET); /* no on_connect */
     close(listener);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-/* A Unix-domain server whose backlog is full. */
-static void full_backlog(void)
+TEST(connecting, full_backlog,
+     "While the backlog of a Unix-domain server is full, this tries again "
+     "every 20 ms.")
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     int fds[8];
@@ -1297,7 +1353,7 @@ static void full_backlog(void)
     conn_write(c, "early", 5);
     hook_n_waits = 0;
     run_ms(1000);
-    CHECK(saw("") && hook_n_waits > 10 && hook_n_waits < 120);
+    CHECK(saw("") && hook_n_waits >= 45 && hook_n_waits <= 52);
     /* One that is destroyed meanwhile. */
     struct conn *other = conn_connect(loop, path, "0", &all, &client_arg);
     conn_set_timeout(other, 50);
@@ -1336,7 +1392,10 @@ static bool fails_to_listen(const char *call, int error)
 
 static void set_descriptors(int n);
 
-static void listen_errors(void)
+TEST(listening, listen_errors,
+     "Returns NULL with errno set, see net_strerror; *failed, if failed isn't "
+     "NULL, then tells what failed: \"bind\" or another call, or host if it "
+     "didn't resolve. *call becomes the name of the call that failed.")
 {
     start(NULL);
     three_addresses(0, 0);
@@ -1372,8 +1431,9 @@ static void listen_errors(void)
     run_out();
 }
 
-/* `*` is everywhere for glibc, if the flags say that it's to listen. */
-static void listens_everywhere(void)
+TEST(listening, listens_everywhere,
+     "Returns all stream addresses of host and port, to listen on or to "
+     "connect to.")
 {
     start(NULL);
     three_addresses(0, 0);
@@ -1385,7 +1445,11 @@ static void listens_everywhere(void)
     run_out();
 }
 
-static void listens_on_the_first_that_works(void)
+TEST(listening, listens_on_the_first_that_works,
+     "Opens a listening socket on the first address of host that this machine "
+     "has; any failure but \"not this machine's\" is final. Returns a "
+     "listening socket on the first address of the list that this machine "
+     "has; any other failure is final.")
 {
     start(NULL);
     three_addresses(0, 0);
@@ -1397,11 +1461,11 @@ static void listens_on_the_first_that_works(void)
     ipv4[1].sin_port = htons(server_port(server));
     CHECK(server_listen("name", "0", NULL) == NULL);
     CHECK(errno == EADDRINUSE);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void write_before_connected(void)
+TEST(connecting, write_before_connected,
+     "Whatever is written before is sent after on_connect.")
 {
     start_tcp(&all);
     conn = conn_connect(loop, "127.0.0.1", port, &echo_handlers, &client_arg);
@@ -1413,11 +1477,10 @@ static void write_before_connected(void)
     conn_end(conn);
     run();
     CHECK(saw("cdexx"));
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void destroy_while_connecting(void)
+TEST(connecting, destroy_while_connecting, "Closes now.")
 {
     start_tcp(&all);
     inside = true;
@@ -1426,13 +1489,15 @@ static void destroy_while_connecting(void)
     destroy(conn);
     run();
     CHECK(trace[0] == 'x' || strchr(trace, 'x') != NULL);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
 /* Unix-domain sockets */
 
-static void unix_rules(void)
+TEST(listening, unix_rules,
+     "Replaces a Unix-domain socket's file if its server is dead; if a server "
+     "answers there, or the file isn't a socket: EADDRINUSE. Replaces a dead "
+     "server's socket file, but no other file: EADDRINUSE.")
 {
     struct stat st;
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -1482,8 +1547,10 @@ static void unix_rules(void)
     run_out();
 }
 
-/* server_close removes only the file that this server made. */
-static void unix_file_of_another(void)
+TEST(listening, unix_file_of_another,
+     "Stops accepting and closes the listening socket at once; the process "
+     "that made a Unix-domain socket's file removes it, if the file at that "
+     "path is still the same.")
 {
     struct stat st;
 
@@ -1510,16 +1577,6 @@ static void unix_file_of_another(void)
 
 /* Limits */
 
-static int count(char letter)
-{
-    int n = 0;
-
-    for (const char *p = trace; *p != '\0'; p++)
-        n += *p == letter;
-    memset(trace, 0, sizeof(trace));
-    return n;
-}
-
 static void set_descriptors(int n)
 {
     struct rlimit limit;
@@ -1529,10 +1586,15 @@ static void set_descriptors(int n)
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
-static void descriptor_limit(void)
+TEST(limits, descriptor_limit,
+     "Calls report when s can't accept. s tries again by itself, after 100 ms "
+     "or when one of its connections closes.")
 {
+    const char *under = getenv("LOOP_RUN");
     int fds[30];
 
+    if (under != NULL && strstr(under, "valgrind") != NULL)
+        return; /* it has a descriptor limit of its own */
     start(&all);
     for (int i = 0; i < 30; i++)
         fds[i] = peer_connect();
@@ -1552,17 +1614,16 @@ static void descriptor_limit(void)
     set_descriptors(1000);
     for (int i = 0; i < 30; i++)
         close(fds[i]);
-    server_close(server, 0);
-    run_out();
+    end(-1);
 }
 
-static void fast_path(void)
+TEST(limits, fast_path,
+     "A message costs one read, one write and no epoll_ctl.")
 {
     char buf[64];
 
     start(&echo_handlers);
-    int fd = peer_connect();
-    run();
+    int fd = connected();
     hook_n_epoll_ctls = hook_n_reads = hook_n_writes = 0;
     hook_n_allocs = 0;
     memset(buf, 'x', sizeof(buf));
@@ -1573,12 +1634,10 @@ static void fast_path(void)
     }
     CHECK(hook_n_reads == 100 && hook_n_writes == 100);
     CHECK(hook_n_epoll_ctls == 0 && hook_n_allocs == 0);
-    close(fd);
-    server_close(server, 0);
-    run_out();
+    end(fd);
 }
 
-static void idle_memory(void)
+TEST(limits, idle_memory, "An idle connection takes at most 256 bytes.")
 {
     enum { N = 900 }; /* a hard limit may be 1024 */
     static const struct conn_handlers quiet = {.on_data = echo};
@@ -1600,7 +1659,457 @@ static void idle_memory(void)
     }
     CHECK((hook_bytes - before) / N <= 256);
     CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+    end(-1);
+}
+
+/* Calls that fail */
+
+TEST(connections, interrupted_calls,
+     "Returns true if accept, read or write, which set this errno, would only "
+     "have blocked.")
+{
+    static const int errors[] = {EINTR, EAGAIN};
+
+    start(&echo_handlers);
+    int fd = connected();
+    for (int i = 0; i < 2; i++) {
+        hook_read_fails = (struct hook_failure){1, errors[i]};
+        hook_write_fails = (struct hook_failure){0, errors[i]};
+        CHECK(send(fd, "Hello", 5, 0) == 5);
+        hook_write_fails.times = 1;
+        run();
+        CHECK(hook_read_fails.times == 0 && hook_write_fails.times == 0);
+        CHECK(hears(fd, "Hello"));
+        hook_accept_fails = (struct hook_failure){1, errors[i]};
+        int other = connected();
+        CHECK(hook_accept_fails.times == 0 && saw(""));
+        CHECK(send(other, "too", 3, 0) == 3);
+        run();
+        CHECK(hears(other, "too"));
+        close(other);
+        run();
+        CHECK(count('x') == 1);
+    }
+    end(fd);
+}
+
+TEST(connections, failed_calls,
+     "An error of write(2) or ENOMEM closes the connection, see on_close.")
+{
+    start(&all);
+    int fd = connected();
+    hook_read_fails = (struct hook_failure){1, EIO};
+    CHECK(send(fd, "x", 1, 0) == 1);
+    run();
+    CHECK(saw("cx") && close_error == EIO);
+    close(fd);
+    fd = connected();
+    hook_write_fails = (struct hook_failure){1, ENOBUFS};
+    inside = true;
+    CHECK(!conn_write(conn, "x", 1));
+    call_all(conn);
+    run();
+    CHECK(saw("cxcx") && close_error == ENOBUFS);
+    close(fd);
+    /* When the queue is sent. */
+    static char big[400000];
+    fd = connected();
+    CHECK(!conn_write(conn, big, sizeof(big)));
+    run();
+    while (hear(fd, big, sizeof(big)) > 0)
+        continue;
+    hook_write_fails = (struct hook_failure){1, EPIPE};
+    run();
+    CHECK(saw("cxcxcx") && close_error == EPIPE);
+    close(fd);
+    /* No memory for the queue. */
+    fd = connected();
+    hook_write_fails = (struct hook_failure){1, EAGAIN};
+    hook_fail_alloc = 1;
+    CHECK(!conn_write(conn, "x", 1));
+    run();
+    CHECK(saw("cxcxcxcx") && close_error == ENOMEM);
+    close(fd);
+    end(-1);
+}
+
+TEST(limits, accept_fails,
+     "Told what failed, and why: \"accept\", \"Too many open files\". Calls "
+     "report when s can't accept. s tries again by itself, after 100 ms or "
+     "when one of its connections closes.")
+{
+    static const int errors[] = {EMFILE, ENFILE, ENOMEM, EPROTO};
+
+    start(&all);
+    for (int i = 0; i < 4; i++) {
+        hook_accept_fails = (struct hook_failure){3, errors[i]};
+        int64_t began = hook_clock_ms();
+        int fd = peer_connect();
+        hook_n_waits = 0;
+        while (strchr(trace, 'c') == NULL)
+            run_ms(1);
+        CHECK(saw("aaac") && strcmp(accept_why, strerror(errors[i])) == 0);
+        CHECK(hook_clock_ms() >= began + 3 * 101);
+        CHECK(hook_clock_ms() <= began + 3 * 101 + 2);
+        conn_destroy(conn);
+        run();
+        memset(trace, 0, sizeof(trace));
+        close(fd);
+    }
+    /* That peer has gone already: no error, and the next one is served. */
+    hook_accept_fails = (struct hook_failure){3, ECONNABORTED};
+    int fd = connected();
+    CHECK(saw("c"));
+    /* Nobody is told, then. */
+    server_on_error(server, NULL);
+    hook_accept_fails = (struct hook_failure){1, EMFILE};
+    int other = connected();
+    CHECK(saw("c"));
+    run_ms(110);
+    CHECK(saw("cc"));
+    /* It's closed while it pauses. */
+    hook_accept_fails = (struct hook_failure){1, EMFILE};
+    close(peer_connect());
+    run();
+    close(other);
+    end(fd);
+}
+
+TEST(limits, no_memory_in_accept,
+     "Calls report when s can't accept. s tries again by itself, after 100 "
+     "ms or when one of its connections closes.")
+{
+    start(&all);
+    int fd = peer_connect();
+    hook_fail_alloc = 1;
+    run();
+    CHECK(saw("a") && strcmp(accept_why, strerror(ENOMEM)) == 0);
+    CHECK(hears(fd, "")); /* it's closed */
+    close(fd);
+    fd = connected();
+    CHECK(saw("a"));
+    run_ms(110);
+    CHECK(saw("ac"));
+    end(fd);
+}
+
+static int most_accepted;
+
+static void count_accepted(void)
+{
+    static size_t before;
+    int n = strlen(trace) - before;
+
+    before = strlen(trace);
+    if (n > most_accepted)
+        most_accepted = n;
+}
+
+TEST(limits, accepts_are_capped,
+     "At most 16 connections are accepted in an iteration.")
+{
+    int fds[40];
+
+    start(&all);
+    for (int i = 0; i < 40; i++)
+        fds[i] = peer_connect();
+    hook_before_wait = count_accepted;
+    run();
+    hook_before_wait = NULL;
+    CHECK(count('c') == 40 && most_accepted == 16);
+    for (int i = 0; i < 40; i++)
+        close(fds[i]);
+    end(-1);
+}
+
+TEST(connecting, spurious_wakeup,
+     "Starts to connect, to one address of host after the other until one "
+     "answers; then on_connect.")
+{
+    start_tcp(&echo_handlers);
+    hook_getpeername_fails = (struct hook_failure){3, ENOTCONN};
+    conn = conn_connect(loop, "127.0.0.1", port, &all, &client_arg);
+    CHECK(conn_write(conn, "x", 1));
+    run();
+    CHECK(hook_getpeername_fails.times == 0 && saw("cd"));
+    end(-1);
+}
+
+TEST(backpressure, high_water_mark,
+     "conn_write returns false once this many bytes are queued.")
+{
+    static char buf[CONN_HIGH_WATER];
+
+    /* While it connects, all is queued. */
+    start_tcp(&all);
+    struct conn *c = conn_connect(loop, "127.0.0.1", port, &all, &client_arg);
+    CHECK(conn_write(c, buf, 0) && conn_queued(c) == 0);
+    CHECK(conn_write(c, buf, CONN_HIGH_WATER - 1));
+    CHECK(conn_write(c, buf, 0));
+    CHECK(!conn_write(c, buf, 1));
+    CHECK(!conn_write(c, buf, 0) && conn_queued(c) == CONN_HIGH_WATER);
+    run();
+    CHECK(count('w') == 1 && n_data == CONN_HIGH_WATER);
+    CHECK(conn_write(c, buf, 1)); /* again */
+    run();
+    CHECK(count('w') == 0 && n_data == CONN_HIGH_WATER + 1);
+    /* Less than that is no drain. */
+    c = conn_connect(loop, "127.0.0.1", port, &all, &client_arg);
+    CHECK(conn_write(c, buf, CONN_HIGH_WATER - 1));
+    run();
+    CHECK(count('w') == 0);
+    end(-1);
+}
+
+TEST(closing, negative_times,
+     "Negative times count as 0. Calls on_timeout whenever the connection was "
+     "idle for ms; 0: never.")
+{
+    start(&all);
+    int fd = connected();
+    conn_set_timeout(conn, 50);
+    conn_set_timeout(conn, -1);
+    run_ms(1000);
+    CHECK(saw("c"));
+    conn_set_timeout(conn, 1); /* the shortest */
+    run_ms(1);
+    conn_close(conn, -5);
+    conn_set_timeout(conn, 1); /* it ends for good */
+    run();
+    CHECK(saw("ctx"));
+    close(fd);
+    fd = connected();
+    server_close(server, -5);
+    run();
+    CHECK(saw("ctxcx"));
+    close(fd);
+    run_out();
+}
+
+TEST(connections, arg_can_change,
+     "The arg of server_start or conn_connect, or what conn_set_arg set "
+     "later. From now on accepts connections on loop, with these handlers and "
+     "this arg (see conn_arg).")
+{
+    start(&all);
+    int fd = connected();
+    CHECK(conn_arg(conn) == &server_arg);
+    conn_set_arg(conn, &client_arg);
+    CHECK(conn_arg(conn) == &client_arg);
+    CHECK(send(fd, "x", 1, 0) == 1);
+    run();
+    CHECK(conn_arg(conn) == &client_arg);
+    int other = connected();
+    CHECK(conn_arg(conn) == &server_arg); /* its own */
+    struct conn *c = conn_connect(loop, path, "0", &all, &client_arg);
+    CHECK(conn_arg(c) == &client_arg && conn_loop(c) == loop);
+    conn_destroy(c);
+    close(other);
+    end(fd);
+}
+
+static const struct conn_handlers none;
+
+TEST(connections, any_handler_may_be_null,
+     "Any may be NULL. NULL: they are discarded.")
+{
+    static char big[400000];
+
+    start(&none);
+    int fd = peer_connect();
+    CHECK(send(fd, "thrown away", 11, 0) == 11);
+    run();
+    shutdown(fd, SHUT_WR);
+    run();
+    CHECK(hears(fd, "")); /* closed from both ends */
+    close(fd);
+    struct conn *c = conn_connect(loop, path, "0", &none, NULL);
+    CHECK(!conn_write(c, big, sizeof(big))); /* and no on_drain */
+    CHECK(conn_arg(c) == NULL);
+    conn_set_timeout(c, 10);
+    run_ms(100);
+    CHECK(conn_queued(c) == 0);
+    conn_destroy(c);
+    run();
+    conn_connect(loop, "/nosuch", "0", &none, NULL); /* nobody learns of it */
+    end(-1);
+}
+
+TEST(connections, failed_before_on_connect,
+     "An accepted connection starts with on_connect, even if it has failed "
+     "already and on_close comes next.")
+{
+    struct linger reset = {.l_onoff = 1};
+
+    start_tcp(&all);
+    int fd = tcp_peer();
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(fd);
+    run();
+    CHECK(saw("cx") && close_error == ECONNRESET);
+    end(-1);
+}
+
+TEST(closing, nothing_after_close,
+     "For the side that ends first: conn_end, and whatever the peer still "
+     "sends is discarded, for at most grace_ms; then conn_destroy.")
+{
+    static char big[400000];
+
+    start(&all);
+    int fd = connected();
+    CHECK(!conn_write(conn, big, sizeof(big)));
+    conn_close(conn, 1000);
+    CHECK(!conn_write(conn, "x", 1));
+    conn_resume(conn);
+    say(fd, "not seen");
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < 100; i++) {
+        hear(fd, big, sizeof(big));
+        run_ms(1);
+    }
+    CHECK(saw("cx") && n_data == 0); /* no data, no end, no drain */
+    end(fd);
+}
+
+TEST(listening, no_memory_for_names,
+     "Returns NULL with ENOMEM, or ECANCELED inside loop_free; every other "
+     "error goes to on_close. Errors are errno values, or, when a name "
+     "doesn't resolve, values that only net_strerror knows.")
+{
+    const char *failed = NULL;
+
+    start(NULL);
+    hook_gai_error = EAI_MEMORY;
+    errno = 0;
+    CHECK(server_listen("name", "0", &failed) == NULL && errno == ENOMEM);
+    errno = 0;
+    CHECK(conn_connect(loop, "name", "1", &all, &client_arg) != NULL);
+    run();
+    CHECK(saw("x") && close_error == ENOMEM);
+    hook_gai_error = 0;
+    hook_fail_alloc = 1;
+    errno = 0;
+    CHECK(conn_connect(loop, "name", "1", &all, &client_arg) == NULL);
+    CHECK(errno == ENOMEM);
+    /* A path, too: the second allocation, after the struct's. */
+    hook_fail_alloc = 2;
+    CHECK(conn_connect(loop, path, "1", &all, &client_arg) != NULL);
+    run();
+    CHECK(saw("xx") && close_error == ENOMEM);
+    hook_fail_alloc = 2;
+    CHECK(server_listen(path, "0", &failed) == NULL && errno == ENOMEM);
+    run_out();
+}
+
+/* Ports, paths and bytes */
+
+TEST(listening, ports,
+     "Port 0 lets the kernel choose. Returns the port that the server listens "
+     "on, 0 for a Unix-domain socket, or -1: see getsockname(2).")
+{
+    char same[8];
+
+    start_tcp(&all);
+    int other = server_port(server);
     server_close(server, 0);
+    CHECK(server_port(server) == -1);
+    /* The same again, now that it's free. */
+    snprintf(same, sizeof(same), "%d", other);
+    server = server_listen("127.0.0.1", same, NULL);
+    CHECK(server != NULL && server_port(server) == other);
+    server_close(server, 0);
+    server = server_listen(path, "no port", NULL);
+    CHECK(server != NULL && server_port(server) == 0);
+    server_close(server, 0);
+    run_out();
+}
+
+static char bytes[200000];
+static size_t n_bytes;
+
+static void keep_bytes(struct conn *c, const char *data, size_t n)
+{
+    CHECK(n > 0 && n_bytes + n <= sizeof(bytes) && conn_loop(c) == loop);
+    memcpy(bytes + n_bytes, data, n);
+    n_bytes += n;
+}
+
+static const struct conn_handlers keeping = {.on_data = keep_bytes};
+
+TEST(listening, paths,
+     "Connections are stream sockets, TCP or Unix-domain: a host with a '/' "
+     "in it is the path of a Unix-domain socket, and then port is ignored. n "
+     "> 0 bytes have come. data is valid until the handler returns; it's "
+     "bytes, not a string: there is no '\\0' at its end.")
+{
+    static char sent[150000];
+    unsigned random = 7;
+
+    start(&keeping);
+    for (size_t i = 0; i < sizeof(sent); i++) {
+        random = random * 1103515245 + 12345;
+        sent[i] = i < 3 ? 0 : (char)(random >> 16);
+    }
+    struct conn *c = conn_connect(loop, path, "no port", &all, &client_arg);
+    /* The queue grows while it connects, and later shrinks. */
+    CHECK(conn_write(c, sent, 1) && conn_write(c, sent + 1, 2));
+    CHECK(!conn_write(c, sent + 3, 100000 - 3));
+    run();
+    for (size_t i = 100000; i < sizeof(sent); i += 5000) {
+        conn_write(c, sent + i, 5000);
+        run_ms(0);
+    }
+    run();
+    CHECK(n_bytes == sizeof(sent) && memcmp(bytes, sent, n_bytes) == 0);
+    conn_destroy(c);
+    end(-1);
+}
+
+TEST(closing, destroy_loses_the_queue, "Closes now. What is queued is lost.")
+{
+    static char big[400000];
+    ssize_t came = 0;
+    ssize_t n;
+
+    start(&all);
+    int fd = connected();
+    CHECK(!conn_write(conn, big, sizeof(big)));
+    size_t queued = conn_queued(conn);
+    inside = true;
+    conn_destroy(conn);
+    inside = false;
+    while ((n = hear(fd, big, sizeof(big))) > 0)
+        came += n;
+    CHECK(n == 0 && came == (ssize_t)(sizeof(big) - queued));
+    run();
+    CHECK(saw("cx") && close_error == 0);
+    end(fd);
+}
+
+TEST(listening, full_backlog_is_an_answer,
+     "Replaces a Unix-domain socket's file if its server is dead; if a server "
+     "answers there, or the file isn't a socket: EADDRINUSE.")
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fds[8];
+    int n = 0;
+
+    start(NULL);
+    strcpy(un.sun_path, path);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(bind(listener, (struct sockaddr *)&un, sizeof(un)) == 0);
+    CHECK(listen(listener, 0) == 0);
+    do {
+        CHECK(n < 8);
+        fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    } while (connect(fds[n++], (struct sockaddr *)&un, sizeof(un)) == 0);
+    errno = 0;
+    CHECK(server_listen(path, "0", NULL) == NULL && errno == EADDRINUSE);
+    CHECK(access(path, F_OK) == 0);
+    while (n > 0)
+        close(fds[--n]);
+    close(listener);
     run_out();
 }
 
@@ -1666,7 +2175,8 @@ static bool exchange(long nth)
     return whole;
 }
 
-static void allocations_fail(void)
+TEST(limits, net_allocations_fail,
+     "An error of write(2) or ENOMEM closes the connection, see on_close.")
 {
     long n = 0;
     bool whole;
@@ -1692,58 +2202,3 @@ static void allocations_fail(void)
     } while (n < 200);
     CHECK(n > 5 && n < 200 && whole);
 }
-
-const struct test net_tests[] = {
-    {"ends_in_order", ends_in_order},
-    {"destroy_in_every_handler", destroy_in_every_handler},
-    {"write_in_on_close", write_in_on_close},
-    {"server_close_in_handlers", server_close_in_handlers},
-    {"reset_is_an_error", reset_is_an_error},
-    {"half_open_by_the_peer", half_open_by_the_peer},
-    {"half_open_by_us", half_open_by_us},
-    {"backpressure", backpressure},
-    {"flood_is_bounded", flood_is_bounded},
-    {"pause_and_resume", pause_and_resume},
-    {"pause_in_on_connect", pause_in_on_connect},
-    {"turns_are_capped", turns_are_capped},
-    {"queued_is_told", queued_is_told},
-    {"peer_is_told", peer_is_told},
-    {"peer_of_ipv6_is_told", peer_of_ipv6_is_told},
-    {"tcp_options", tcp_options},
-    {"urgent_data_stays", urgent_data_stays},
-    {"pause_from_another_handler", pause_from_another_handler},
-    {"changes_are_told_once", changes_are_told_once},
-    {"queue_is_not_quadratic", queue_is_not_quadratic},
-    {"idle_timeout", idle_timeout},
-    {"late_input_is_no_silence", late_input_is_no_silence},
-    {"slow_reader_is_not_idle", slow_reader_is_not_idle},
-    {"peer_that_stops_reading_is_idle", peer_that_stops_reading_is_idle},
-    {"read_before_the_reset", read_before_the_reset},
-    {"close_sends_what_waits", close_sends_what_waits},
-    {"close_waits_for_the_peer", close_waits_for_the_peer},
-    {"close_has_a_deadline", close_has_a_deadline},
-    {"server_close_ends_all", server_close_ends_all},
-    {"loop_free_ends_all", loop_free_ends_all},
-    {"loop_free_in_a_child", loop_free_in_a_child},
-    {"free_with_close_due", free_with_close_due},
-    {"stop_leaves_all_open", stop_leaves_all_open},
-    {"server_close_twice", server_close_twice},
-    {"refused", refused},
-    {"unresolvable", unresolvable},
-    {"several_addresses", several_addresses},
-    {"telling_error", telling_error},
-    {"reset_is_an_answer", reset_is_an_answer},
-    {"full_backlog", full_backlog},
-    {"listen_errors", listen_errors},
-    {"listens_everywhere", listens_everywhere},
-    {"listens_on_the_first_that_works", listens_on_the_first_that_works},
-    {"write_before_connected", write_before_connected},
-    {"destroy_while_connecting", destroy_while_connecting},
-    {"unix_rules", unix_rules},
-    {"unix_file_of_another", unix_file_of_another},
-    {"descriptor_limit", descriptor_limit},
-    {"fast_path", fast_path},
-    {"idle_memory", idle_memory},
-    {"net_allocations_fail", allocations_fail},
-    {NULL, NULL},
-};

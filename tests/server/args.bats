@@ -4,16 +4,16 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# assert_refused STATUS ARGS…: the server ends with that status, a reason on stderr
-# and nothing on stdout.
+# assert_refused STATUS ARGS…: the server ends with that status, a line on stderr
+# that says why, and nothing on stdout.
 assert_refused()
 {
-    local status=$1
+    local status=$1 most=1
 
     shift
     start refused "${SERVER_CMD[@]}" "$@"
     SERVER_ERR=$BATS_TEST_TMPDIR/refused.err
-    if ! wait_for_exit "$LAST_PID" 30; then
+    if ! wait_for_exit "$LAST_PID"; then
         fail_because 01 "exit $status for: $*" \
             "it runs: $(cat "$BATS_TEST_TMPDIR/refused.out")" \
             "the argument is not checked"
@@ -31,6 +31,71 @@ assert_refused()
             "printed to the wrong stream, or not at all"
         return 1
     fi
+    # 06 has so many options that it says how to use it as well.
+    [[ $LIKE != 06* ]] || most=2
+    if [ -z "${SERVER:-}" ] && [ "$(wc -l <"$SERVER_ERR")" -gt "$most" ]; then
+        fail_because 01 "a line on stderr for: $*" "$(cat "$SERVER_ERR")" \
+            "the server goes on after an error, or logs it twice"
+        return 1
+    fi
+}
+
+# assert_echoes_on ADDRESS: it does, on $PORT of that address.
+assert_echoes_on()
+{
+    "$TOOLS/peer" "$1" "$PORT" -t "$PATIENCE" echo:1000 fin end ||
+        fail_because 01 "an echo on $1" "the peer's complaint above" \
+            "it listens on another address, or another port than it says"
+}
+
+# assert_nobody_on ADDRESS: $PORT of that address has no server.
+assert_nobody_on()
+{
+    ! "$TOOLS/peer" "$1" "$PORT" -t 1 echo:1 fin end 2>/dev/null ||
+        fail_because 01 "no server on $1" "an echo" \
+            "it listens on every address, whatever its argument is"
+}
+
+# assert_announced LINE
+assert_announced()
+{
+    [ "$(cat "$SERVER_OUT")" = "$1" ] ||
+        fail_because 01 "on stdout: $1" "$(cat "$SERVER_OUT")" \
+            "another host or port is announced than was given"
+}
+
+# take_turns: the stages that are tested beside this one wait, as all of them
+# want the same port.
+take_turns()
+{
+    if command -v flock >/dev/null; then
+        exec 9>"${RESULTS:-$BATS_RUN_TMPDIR}/port-$1"
+        flock 9
+    fi
+}
+
+# listens_or_ends: waits until the server has said where it listens, or has
+# ended, as another program has its port.
+listens_or_ends()
+{
+    wait_until 10 server_announced_or_ended
+    alive "$SERVER_PID" || wait_for_exit "$SERVER_PID"
+}
+
+# server_default [HOST]: starts the server without a port, which is 8000 then.
+server_default()
+{
+    start "default$#" "${SERVER_CMD[@]}" "$@"
+    SERVER_PID=$LAST_PID
+    SERVER_OUT=$BATS_TEST_TMPDIR/default$#.out
+    SERVER_ERR=$BATS_TEST_TMPDIR/default$#.err
+    listens_or_ends
+}
+
+# port_taken: the server has ended as another program has its port.
+port_taken()
+{
+    grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR"
 }
 
 @test "a port that is no number from 0 to 65535 is refused, with exit 2" {
@@ -42,8 +107,25 @@ assert_refused()
     done
 }
 
+@test "every port up to 65535 is taken, and is the one announced" {
+    local port
+
+    take_turns 65535
+    # Most systems have a name for the second: http-alt.
+    for port in 65535 8080 059999; do
+        LISTEN_PORT=$port server_launch
+        listens_or_ends
+        if ! port_taken; then
+            assert_announced "Server is listening on localhost:${port#0}"
+            server_kill
+        fi
+    done
+}
+
 @test "too many arguments are refused, with exit 2" {
     assert_refused 2 localhost 0 more
+    [ -n "${SERVER:-}" ] || assert_logged '^usage: server ' \
+        "how to use it is not said"
 }
 
 @test "a name that does not resolve is refused, with exit 1, and named" {
@@ -88,35 +170,35 @@ assert_refused()
     getconf GNU_LIBC_VERSION >/dev/null 2>&1 ||
         skip "* is a word of glibc's getaddrinfo"
     LISTEN_HOST='*' server_start
-    [ "$(cat "$SERVER_OUT")" = "Server is listening on *:$PORT" ]
-    "$TOOLS/peer" 127.0.0.1 "$PORT" echo:1000 fin end
-    "$TOOLS/peer" 127.0.0.2 "$PORT" echo:1000 fin end ||
+    assert_announced "Server is listening on *:$PORT"
+    assert_echoes_on 127.0.0.1
+    assert_echoes_on 127.0.0.2 ||
         fail_because 01 "an echo on 127.0.0.2 as well" "none" \
             "getaddrinfo without AI_PASSIVE gives the loopback address only"
 }
 
-@test "listens on the address that it is given" {
+@test "listens on the address that it is given, and on no other" {
     LISTEN_HOST=127.0.0.1 server_start
-    [ "$(cat "$SERVER_OUT")" = "Server is listening on 127.0.0.1:$PORT" ]
-    "$TOOLS/peer" 127.0.0.1 "$PORT" echo:1000 fin end
+    assert_announced "Server is listening on 127.0.0.1:$PORT"
+    assert_echoes_on 127.0.0.1
+    assert_nobody_on 127.0.0.2
+    has_ipv6 || return 0
+    assert_nobody_on ::1
+    server_kill
+    LISTEN_HOST=::1 server_start
+    assert_announced "Server is listening on ::1:$PORT"
+    assert_echoes_on ::1
+    assert_nobody_on 127.0.0.1
 }
 
-@test "without arguments it is localhost 8000" {
-    # The stages that are tested beside this one take turns.
-    if command -v flock >/dev/null; then
-        exec 9>"${RESULTS:-$BATS_RUN_TMPDIR}/port-8000"
-        flock 9
-    fi
-    start default "${SERVER_CMD[@]}"
-    SERVER_PID=$LAST_PID
-    SERVER_OUT=$BATS_TEST_TMPDIR/default.out
-    SERVER_ERR=$BATS_TEST_TMPDIR/default.err
-    wait_until 10 server_announced_or_ended
-    # Somebody else may have that port: then it says so.
-    grep -qx 'Server is listening on localhost:8000' "$SERVER_OUT" ||
-        grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR" ||
-        fail_because 01 "Server is listening on localhost:8000" \
-            "$(cat "$SERVER_OUT")" "other defaults"
+@test "without arguments it is localhost 8000, without a port 8000" {
+    take_turns 8000
+    server_default
+    port_taken || assert_announced "Server is listening on localhost:8000"
+    kill -KILL "$SERVER_PID" 2>/dev/null || true
+    wait_until 5 not alive "$SERVER_PID"
+    server_default 127.0.0.1
+    port_taken || assert_announced "Server is listening on 127.0.0.1:8000"
 }
 
 @test "starts again at once on its port, though a client was connected" {
@@ -151,4 +233,21 @@ assert_refused()
             "128 + 15 is the default action's, 0 an end in order"
     LISTEN_PORT=$PORT server_start
     peer echo:1000 fin end
+}
+
+@test "ends on Ctrl-C (SIGINT) and when its terminal is gone (SIGHUP)" {
+    local signal status
+
+    [[ $LIKE != 06* ]] || not_for "it has handlers, which eventloop.bats tests"
+    for signal in INT HUP; do
+        server_start
+        kill -s "$signal" "$SERVER_PID"
+        wait_for_exit "$SERVER_PID" ||
+            fail_because 01 "it ends on SIG$signal" "it runs on" \
+                "the signal is ignored, or blocked"
+        status=$((128 + $(kill -l "$signal")))
+        [ -n "${SERVER:-}" ] || [ "$STATUS" -eq "$status" ] ||
+            fail_because 01 "status $status" "status $STATUS" \
+                "the signal has a handler"
+    done
 }

@@ -4,18 +4,11 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# Stages have their limit, which their chapter shows. A SERVER may have it. (But
-# one that serves more than select can hold is lucky, and its memory damaged.)
+# must_have_limit: true for the stages, whose chapters show their limit. A
+# SERVER may have it, too.
 must_have_limit()
 {
     [ -z "${SERVER:-}" ]
-}
-
-# field NAME STATE: prints the number before NAME in what a peer has told.
-field()
-{
-    # shellcheck disable=SC2001 # a number before a word: a task for sed
-    sed "s/.* \\([0-9]*\\) $1.*/\\1/" <<<" $2"
 }
 
 @test "a second client is served beside an idle first (01: after it)" {
@@ -28,8 +21,8 @@ field()
         peer_start second echo:1000 fin end
         if must_have_limit; then
             peer_wait second '* 1000 sent, 0 received'
-            # A server that had taken it in would answer within this time.
-            sleep 0.3
+            # A server that had accepted the second would answer within this time.
+            pause 0.3
             peer_is second '* 1000 sent, 0 received'
         fi
         peer_continue first
@@ -45,8 +38,8 @@ field()
     fi
 }
 
-# took BYTES: prints how many microseconds half of the messages of this size
-# take at most, one at a time.
+# took BYTES: prints the median round trip of a message of this size, in
+# microseconds.
 took()
 {
     peer -m "$1" ping:20 fin end |
@@ -57,8 +50,15 @@ took()
     local size base now scale
 
     server_start
-    base=$(took 16000)
-    for size in 16385 20000 49153 65536 100000; do
+    # A late ACK takes 40 ms; a busy machine may need a few tries.
+    for _ in 1 2 3 4; do
+        base=$(took 16000)
+        [ "$base" -gt $((30000 * SLOWER)) ] || break
+    done
+    [ "$base" -le $((30000 * SLOWER)) ] ||
+        fail_because stage "16,000 bytes come back within 30 ms" "$base us" \
+            "no TCP_NODELAY: a message's rest waits for an ACK"
+    for size in 1 1461 8193 16385 20000 49153 65536 100000 262144; do
         now=$(took "$size")
         # Twenty times as long for as many bytes is nothing that scheduling
         # does; 40 ms for a late ACK is hundreds of times.
@@ -101,28 +101,31 @@ childless()
     [ "$(count_children "$SERVER_PID")" -eq 0 ]
 }
 
-@test "holds 1,100 clients (03: FD_SETSIZE), 04 3,000, 05 and 06 9,000" {
-    local n=9000 state served began=$SECONDS
+@test "holds 1,100 clients (03: FD_SETSIZE), 04 2,000, 05 and 06 5,000" {
+    local n=5000 state served began=$SECONDS
 
     case $LIKE in
         01* | 02*) not_for "its limit is another one" ;;
         03*) n=1100 ;;
-        04*) n=3000 ;;
+        04*) n=2000 ;;
     esac
     need_descriptors $((n + 100))
     server_start
     server_warm_up
-    peer_start peers -n "$n" -l -t 60 echo:100 wait echo:100 fin end
-    peer_wait peers '* 0 busy*' 60
+    peer_start peers -n "$n" -l echo:100 wait echo:100 fin end
+    peer_wait peers '* 0 busy*'
     state=$(peer_state peers)
     served=$(field waiting "$state")
     if stage_allows fd_setsize; then
         [ "$served" -ge 1000 ] && [ "$served" -lt 1024 ] ||
             fail_because 03 "1,000 to 1,023 served, the others refused" "$state" \
                 "descriptors from FD_SETSIZE on do not fit into an fd_set"
-        [ -s "$SERVER_ERR" ] ||
-            fail_because 03 "a line on stderr that says so" "none" \
-                "the connection was closed without a word"
+        [ -z "$BASE_FDS" ] || ! must_have_limit ||
+            [ "$served" -eq $((1024 - BASE_FDS)) ] ||
+            fail_because 03 "$((1024 - BASE_FDS)) served: descriptors to 1023" \
+                "$served" "the number compared with FD_SETSIZE is off by one"
+        assert_logged '^select: no room for descriptor 1024$' \
+            "the connection was closed without a word"
         assert_few_lines_logged $((SECONDS - began + 1))
     else
         [ "$served" -eq "$n" ] ||
@@ -152,6 +155,7 @@ childless()
 
 @test "a burst of 300 clients finds room while the server is busy" {
     need_descriptors 400
+    need_backlog 300
     server_start
     server_warm_up
     stop "$SERVER_PID"
@@ -165,7 +169,7 @@ childless()
     assert_server_healthy
 }
 
-# limit_descriptors N: the server may have N more than it has now.
+# limit_descriptors N: lets the server have N descriptors more than now.
 limit_descriptors()
 {
     local now
@@ -212,8 +216,8 @@ limit_descriptors()
     server_start
     server_warm_up
     before=$(hwm_of "$SERVER_PID")
-    peer_start stalled -t 60 send:512M wait reset
-    peer_wait stalled '1 waiting*' 60
+    peer_start stalled send:512M wait reset
+    peer_wait stalled '1 waiting*'
     for pid in "$SERVER_PID" $(children_of "$SERVER_PID"); do
         after=$(hwm_of "$pid")
         [ $((after - before)) -le "$limit" ] ||
@@ -231,8 +235,8 @@ limit_descriptors()
     assert_server_healthy
 }
 
-@test "a second round of 300 clients costs no more memory than the first" {
-    local before after round peers n=300 hold=(wait)
+@test "a second round of 100 clients costs no more memory than the first" {
+    local before after round peers n=100 hold=(wait)
 
     need_proc
     if [ -n "${SERVER:-}" ]; then
@@ -249,14 +253,15 @@ limit_descriptors()
     for round in first second; do
         before=$(rss_of "$SERVER_PID")
         # As many at once in both rounds, and every page of theirs touched.
-        peer_start "$round" -n "$n" -t 60 echo:70000 ${hold[@]+"${hold[@]}"} fin end
+        peer_start "$round" -n "$n" echo:70000 \
+            ${hold[@]+"${hold[@]}"} fin end
         if [ "${#hold[@]}" -gt 0 ]; then
             peer_wait "$round" "$n waiting*"
             peer_continue "$round"
         fi
         assert_peer_succeeds "$round"
         # A connection in the middle that ends badly must be freed as well.
-        peer -n 50 echo:1000 send:1000 reset
+        peer -n 20 echo:1000 send:1000 reset
         assert_server_healthy
         after=$(rss_of "$SERVER_PID")
     done

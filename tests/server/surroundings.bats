@@ -31,7 +31,7 @@ closed_at_start()
     if stage_allows process_each; then
         rule=fork:EAGAIN:2
     fi
-    rm -f "$FAULTS" # counted anew
+    shim_count_anew
     # shellcheck disable=SC2016 # for the inner shell
     SERVER_WRAP=(bash -c 'exec "$@" '"$1" -)
     LISTEN_PORT=$PORT server_launch "${SHIM[@]}" "SHIM_FAIL=$rule"
@@ -44,7 +44,8 @@ closed_at_start()
         # A server may turn this one away, but says nothing to it.
         name=first$SERVER_COUNT
         peer_start "$name" -l echo:1 wait echo:1000 fin end
-        pid=$(peer_pid "$name")
+        look_up_peer "$name"
+        pid=$PEER_PID
         wait_until 10 rests_or_ended "$pid" "$name"
         peer echo:1000 fin end
         ! alive "$pid" || peer_continue "$name"

@@ -1,0 +1,79 @@
+# shutdown -- 06 ends gracefully, within about a second
+# bats file_tags=stage:06
+
+load ../lib/stage
+setup() { stage_setup; }
+teardown() { stage_teardown; }
+
+# milliseconds: sets NOW, to a second's precision before bash 5.
+milliseconds()
+{
+    NOW=${EPOCHREALTIME:-$(date +%s).000}
+    NOW=${NOW/[.,]/}
+    NOW=${NOW:0:13}
+}
+
+@test "SIGINT ends it gracefully: idle connections get FIN, exit 0" {
+    server_start
+    peer_start peers -n 20 echo:1000 end
+    peer_wait peers '* 20000 received'
+    kill -INT "$SERVER_PID"
+    assert_peer_succeeds peers
+    wait_for_exit "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+    assert_nothing_logged
+}
+
+@test "SIGTERM: pending output is sent, then FIN, exit 0" {
+    server_start
+    peer_start peers -n 3 send:8M wait end
+    peer_wait peers '3 waiting*'
+    kill -TERM "$SERVER_PID"
+    peer_continue peers
+    assert_peer_succeeds peers
+    wait_for_exit "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+}
+
+# Lets it run for a moment. True if it is there still, and refuses connections.
+refuses_while_it_lives()
+{
+    resume "$SERVER_PID" && stop "$SERVER_PID" &&
+        ! (exec 9<>"/dev/tcp/localhost/$PORT") 2>/dev/null
+}
+
+@test "SIGTERM: refuses connections, and a peer that does not read holds it up for a second" {
+    local began
+
+    server_start
+    peer_start peers -n 3 send:512M wait
+    peer_wait peers '3 waiting*'
+    milliseconds
+    began=$NOW
+    kill -TERM "$SERVER_PID"
+    wait_until 5 refuses_while_it_lives ||
+        fail_because 06 "connections are refused while it ends" "they are accepted" \
+            "the listening socket stays open until the end"
+    resume "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
+    [ "$STATUS" -eq 0 ]
+    milliseconds
+    [ $((NOW - began)) -ge 900 ] && [ $((NOW - began)) -lt $((3000 * SLOWER)) ] ||
+        fail_because 06 "it ends a second after SIGTERM, or a little later" \
+            "after $((NOW - began)) ms" "no grace for a slow peer, or no limit to it"
+}
+
+@test "a second signal ends it now, with another exit status than 0" {
+    server_start
+    peer_start peers -n 3 send:512M wait
+    peer_wait peers '3 waiting*'
+    # Stopped meanwhile: both are there before the second of grace begins.
+    stop "$SERVER_PID"
+    kill -TERM "$SERVER_PID"
+    kill -INT "$SERVER_PID"
+    resume "$SERVER_PID"
+    wait_for_exit "$SERVER_PID"
+    [ "$STATUS" -eq 1 ] ||
+        fail_because 06 "an end at once, with exit status 1" \
+            "exit $STATUS: it waited on" "the second signal is not handled"
+}
