@@ -59,7 +59,8 @@ through_pipes()
         [ "${status[1]}" -eq 0 ] || exit "${status[1]}"
         cat "$said" >&2
         [ "${status[2]}" -eq 0 ] || exit 3' \
-        "$1" "${2:-/dev/null}" "$BATS_TEST_TMPDIR/cmp" "${CLIENT_CMD[@]}" localhost "$PORT"
+        "$1" "${2:-/dev/null}" "$BATS_TEST_TMPDIR/cmp" \
+        "${CLIENT_CMD[@]}" localhost "$PORT"
 }
 
 @test "client: a small file comes back" {
