@@ -1,43 +1,62 @@
-# goodbye -- 06's client and servers that send too much, or never close
+#!/usr/bin/env bats
+# goodbye -- 06's client ends by itself when the server sends too much, or has
+# sent everything and never closes. Those of 01 to 05 wait for FIN.
 # bats file_tags=stage:06
 
-load ../lib/stage
-setup() { stage_setup; }
-teardown() { stage_teardown; }
+# Names that lib/stage sets.
+# shellcheck disable=SC2153
 
-# server_of_node SCRIPT: the client's server is that script.
-server_of_node()
+load client
+
+setup()
 {
-    need node
-    SERVER_CMD=(node -e "const net = require('net');
-        const [host, port] = process.argv.slice(1);
-        const server = net.createServer({ allowHalfOpen: true }, $1);
-        server.listen(port, host, () => console.log('Server is listening on '
-            + host + ':' + server.address().port));")
-    server_start
+    client_setup
 }
 
-# assert_client_exits STATUS WORDS: what the client said, and its exit status.
-assert_client_exits()
+teardown()
 {
-    STDIN=$TESTS_DIR/run start client "${CLIENT_CMD[@]}" localhost "$PORT"
-    wait_for_exit "$LAST_PID" 5 || fail_because client "the client ends" "it hangs" \
-        "it waits for a FIN that never comes"
-    [ "$STATUS" -eq "$1" ] && grep "$2" "$BATS_TEST_TMPDIR/client.err" ||
-        fail_because client "exit status $1, and on stderr: $2" \
-            "status $STATUS: $(cat "$BATS_TEST_TMPDIR/client.err")" \
-            "what came back isn't counted, or the end isn't told"
+    stage_teardown
 }
 
-@test "client: all came back, and the server never closes: ends all the same" {
-    server_of_node '(s) => s.on("data", (data) => s.write(data))'
-    assert_client_exits 0 'does.*close'
-    cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/client.out" ||
-        fail_because client "stdout is what stdin was" "see above" \
-            "it ends before all is written to stdout"
+@test "client: more came back, stdin open: exit 1 at once" {
+    bad_server greeting
+    talk_start
+    assert_client_fails "server: more came back than was sent"
 }
 
-@test "client: more comes back than was sent: says so at once, exit 1" {
-    server_of_node '(s) => s.on("data", (data) => s.write(data + data))'
-    assert_client_exits 1 'more came back than was sent'
+# ends_without_fin: the client ends with 0, as all has come back.
+ends_without_fin()
+{
+    assert_client_exits 0 "it waits for a FIN that never comes" 10
+    assert_client_says "Connected to server" \
+        "server: everything came back, but it doesn't close" \
+        "Disconnected from server"
+}
+
+@test "client: all came back, and the server never closes: exit 0" {
+    local pid patient
+
+    ours_only
+    # This one has to wait for what has not come back yet.
+    bad_server silent
+    STDIN=$TESTS_DIR/run start patient "${CLIENT_CMD[@]}" localhost "$PORT"
+    patient=$LAST_PID
+    # Stdin ends before the last of it is back, or after.
+    bad_server open=0
+    STDIN=$TESTS_DIR/run start file "${CLIENT_CMD[@]}" localhost "$PORT"
+    pid=$LAST_PID
+    bad_server open=0
+    talk_start
+    say hello
+    assert_hears hello
+    hang_up
+    ends_without_fin
+    CLIENT_PID=$pid
+    CLIENT_ERR=$BATS_TEST_TMPDIR/file.err CLIENT_OUT=$BATS_TEST_TMPDIR/file.out
+    ends_without_fin
+    assert_came_back "$TESTS_DIR/run"
+    alive "$patient" ||
+        client_failed_because "it waits as long as something is to come back" \
+            "$(cat "$BATS_TEST_TMPDIR/patient.err")" \
+            "the deadline is not for the server's FIN alone"
 }

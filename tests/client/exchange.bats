@@ -47,19 +47,20 @@ continue_client()
     kill -CONT -- "-$CLIENT_PID"
 }
 
-# through_pipes FILE: starts it on its way through a pipe, the client and
-# another pipe to a comparison. The exit status is the client's own, or 3 if
-# that is 0 and yet not all has come.
+# through_pipes FILE [FIFO]: starts it on its way through a pipe, the client
+# and another pipe to a comparison, after what comes from FIFO. The exit status
+# is the client's own, or 3 if that is 0 and yet not all has come.
 through_pipes()
 {
-    client_run bash -c 'file=$0 said=$1
-        shift
-        cat "$file" | "$@" | cmp - "$file" >"$said" 2>&1
+    client_run bash -c 'file=$0 first=$1 said=$2
+        shift 2
+        cat "$first" "$file" | "$@" | cmp - "$file" >"$said" 2>&1
         status=("${PIPESTATUS[@]}")
         [ "${status[1]}" -eq 0 ] || exit "${status[1]}"
         cat "$said" >&2
         [ "${status[2]}" -eq 0 ] || exit 3' \
-        "$1" "$BATS_TEST_TMPDIR/cmp" "${CLIENT_CMD[@]}" localhost "$PORT"
+        "$1" "${2:-/dev/null}" "$BATS_TEST_TMPDIR/cmp" \
+        "${CLIENT_CMD[@]}" localhost "$PORT"
 }
 
 @test "client: a small file comes back" {
@@ -198,15 +199,17 @@ through_pipes()
 }
 
 @test "client: stopped and continued in mid-transfer, it loses nothing" {
-    local stops=0
+    local stops=0 go=$BATS_TEST_TMPDIR/go
 
     server_start
-    through_pipes "$RANDOM_FILE"
+    file_of 16777216
+    mkfifo "$go"
+    through_pipes "$FILE" "$go"
     wait_until 10 connected
+    : >"$go" # now it begins
     while [ "$stops" -lt 5 ] && alive "$CLIENT_PID" && stop_client; do
         continue_client
         stops=$((stops + 1))
-        nap
     done
     [ "$stops" -gt 0 ] ||
         fail "it had ended before the first stop: this test proves nothing"
