@@ -1507,6 +1507,45 @@ TEST(descriptors, hang_up_calls_all,
     end();
 }
 
+TEST(descriptors, stdin_is_one,
+     "From now on nothing is called for fd, not even for an event that has "
+     "been seen.")
+{
+    int fds[2];
+
+    start();
+    pair(fds, true);
+    CHECK(dup2(fds[0], 0) == 0);
+    CHECK(loop_watch(loop, 0, stop_cb, NULL, loop) == 0);
+    CHECK(loop_run(loop) == 0);
+    loop_unwatch(loop, 0);
+    timer(10, 0, note_cb, "t");
+    hook_n_waits = 0;
+    CHECK(runs("t") && hook_n_waits <= 2); /* nothing is watched */
+    end();
+}
+
+static void note_and_write(void *arg)
+{
+    int *fd = arg;
+
+    note("r");
+    hook_n_waits = 0;
+    CHECK(loop_watch(loop, *fd, NULL, note_writable, loop) == 0);
+}
+
+TEST(descriptors, replaced_in_its_iteration,
+     "For an fd that is watched already, this replaces callbacks and arg.")
+{
+    int fds[2];
+
+    start();
+    pair(fds, true);
+    CHECK(loop_watch(loop, fds[0], note_and_write, note_fd, &fds[0]) == 0);
+    CHECK(runs("rw") && hook_n_waits == 0); /* in the same iteration */
+    end();
+}
+
 TEST(tasks, tasks_need_no_memory, "The caller's memory, as a timer is.")
 {
     start();
