@@ -552,14 +552,17 @@ static void hold_up(void *arg)
 
 static struct loop_timer holder = {.cb = hold_up, .arg = &holder};
 
+/* Every other beat is late. */
 static void late_by_a_little(void *arg)
 {
-    /* Due at began + 41, 81, … and held up from 39, 79, … to 46, 86, … */
-    CHECK(hook_clock_ms() == began + 6 + 40 * ++n_beats);
+    bool late = ++n_beats % 2 == 1;
+
+    /* Due at began + 41, 81, 121, … and held up from 39, 119, … on. */
+    CHECK(hook_clock_ms() == began + (late ? 6 : 1) + 40 * n_beats);
     if (n_beats == 25)
         loop_timer_stop(loop, arg);
-    else
-        loop_timer_start(loop, &holder, 32, 0);
+    else if (!late)
+        loop_timer_start(loop, &holder, 37, 0);
 }
 
 TEST(timers, timer_does_not_drift,
@@ -1398,6 +1401,12 @@ TEST(timers, slow_timer,
     CHECK(runs("sn") && hook_last_timeout == 0);
     timer(INT64_MIN, INT64_MIN, note_cb, "m");
     CHECK(runs("snm"));
+    /* The shortest that repeats. */
+    trace[0] = '\0';
+    struct loop_timer *t = timer(1, 1, note_cb, "r");
+    timer(3, 0, stop_cb, loop);
+    CHECK(runs("rrr"));
+    loop_timer_stop(loop, t);
     /* A repeating one that is always late: once in an iteration. */
     timer(5, 5, pass_50_ms, "s");
     timer(320, 0, stop_cb, loop);
@@ -1582,8 +1591,10 @@ TEST(signals, all_numbers,
     loop_free(loop);
     start();
     CHECK(loop_signal(loop, SIGHUP, note_and_stop, "h") == 0);
+    CHECK(loop_signal(loop, SIGUSR1, note_and_stop, "u") == 0);
+    raise(SIGUSR1);
     timer(10, 0, stop_cb, loop);
-    CHECK(runs(""));
+    CHECK(runs("u"));
     /* A signal that can't be caught is nobody's. */
     CHECK(loop_signal(loop, SIGSTOP, note_cb, "!") == -1 && errno == EINVAL);
     CHECK(loop_signal(loop, SIGSTOP, note_cb, "!") == -1 && errno == EINVAL);
