@@ -552,14 +552,17 @@ static void hold_up(void *arg)
 
 static struct loop_timer holder = {.cb = hold_up, .arg = &holder};
 
+/* Every other beat is late. */
 static void late_by_a_little(void *arg)
 {
-    /* Due at began + 41, 81, … and held up from 39, 79, … to 46, 86, … */
-    CHECK(hook_clock_ms() == began + 6 + 40 * ++n_beats);
+    bool late = ++n_beats % 2 == 1;
+
+    /* Due at began + 41, 81, 121, … and held up from 39, 119, … on. */
+    CHECK(hook_clock_ms() == began + (late ? 6 : 1) + 40 * n_beats);
     if (n_beats == 25)
         loop_timer_stop(loop, arg);
-    else
-        loop_timer_start(loop, &holder, 32, 0);
+    else if (!late)
+        loop_timer_start(loop, &holder, 37, 0);
 }
 
 TEST(timers, timer_does_not_drift,
@@ -1398,6 +1401,12 @@ TEST(timers, slow_timer,
     CHECK(runs("sn") && hook_last_timeout == 0);
     timer(INT64_MIN, INT64_MIN, note_cb, "m");
     CHECK(runs("snm"));
+    /* The shortest that repeats. */
+    trace[0] = '\0';
+    struct loop_timer *t = timer(1, 1, note_cb, "r");
+    timer(3, 0, stop_cb, loop);
+    CHECK(runs("rrr"));
+    loop_timer_stop(loop, t);
     /* A repeating one that is always late: once in an iteration. */
     timer(5, 5, pass_50_ms, "s");
     timer(320, 0, stop_cb, loop);
@@ -1507,6 +1516,45 @@ TEST(descriptors, hang_up_calls_all,
     end();
 }
 
+TEST(descriptors, stdin_is_one,
+     "From now on nothing is called for fd, not even for an event that has "
+     "been seen.")
+{
+    int fds[2];
+
+    start();
+    pair(fds, true);
+    CHECK(dup2(fds[0], 0) == 0);
+    CHECK(loop_watch(loop, 0, stop_cb, NULL, loop) == 0);
+    CHECK(loop_run(loop) == 0);
+    loop_unwatch(loop, 0);
+    timer(10, 0, note_cb, "t");
+    hook_n_waits = 0;
+    CHECK(runs("t") && hook_n_waits <= 2); /* nothing is watched */
+    end();
+}
+
+static void note_and_write(void *arg)
+{
+    int *fd = arg;
+
+    note("r");
+    hook_n_waits = 0;
+    CHECK(loop_watch(loop, *fd, NULL, note_writable, loop) == 0);
+}
+
+TEST(descriptors, replaced_in_its_iteration,
+     "For an fd that is watched already, this replaces callbacks and arg.")
+{
+    int fds[2];
+
+    start();
+    pair(fds, true);
+    CHECK(loop_watch(loop, fds[0], note_and_write, note_fd, &fds[0]) == 0);
+    CHECK(runs("rw") && hook_n_waits == 0); /* in the same iteration */
+    end();
+}
+
 TEST(tasks, tasks_need_no_memory, "The caller's memory, as a timer is.")
 {
     start();
@@ -1543,8 +1591,10 @@ TEST(signals, all_numbers,
     loop_free(loop);
     start();
     CHECK(loop_signal(loop, SIGHUP, note_and_stop, "h") == 0);
+    CHECK(loop_signal(loop, SIGUSR1, note_and_stop, "u") == 0);
+    raise(SIGUSR1);
     timer(10, 0, stop_cb, loop);
-    CHECK(runs(""));
+    CHECK(runs("u"));
     /* A signal that can't be caught is nobody's. */
     CHECK(loop_signal(loop, SIGSTOP, note_cb, "!") == -1 && errno == EINVAL);
     CHECK(loop_signal(loop, SIGSTOP, note_cb, "!") == -1 && errno == EINVAL);

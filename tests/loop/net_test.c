@@ -890,7 +890,7 @@ static int late_fd;
 
 static void say_late(void *arg)
 {
-    say(*(int *)arg, "x");
+    say(*(int *)arg, "xy"); /* more than a look has room for */
 }
 
 TEST(timeouts, late_input_is_no_silence,
@@ -2064,6 +2064,20 @@ TEST(listening, paths,
     CHECK(n_bytes == sizeof(sent) && memcmp(bytes, sent, n_bytes) == 0);
     conn_destroy(c);
     end(-1);
+}
+
+TEST(closing, descriptor_zero, "Closes now.")
+{
+    start(&all);
+    int fd = peer_connect();
+    close(0);
+    run(); /* it's accepted as descriptor 0 */
+    CHECK(saw("c") && fcntl(0, F_GETFD) == FD_CLOEXEC);
+    conn_destroy(conn);
+    CHECK(hears(fd, ""));
+    run();
+    CHECK(saw("cx"));
+    end(fd);
 }
 
 TEST(closing, destroy_loses_the_queue, "Closes now. What is queued is lost.")
