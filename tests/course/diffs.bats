@@ -259,17 +259,17 @@ copy_stage()
         copy_stage "$stage"
         before=$(ls "$copy")
         # No directory of the project is in reach of the copy.
-        run env -u MAKEFLAGS make -C "$copy"
+        run env -u MAKEFLAGS "${MAKE:-make}" -C "$copy"
         echo "$output"
         [ "$status" -eq 0 ]
         [ -x "$copy/server" ]
         [ -x "$copy/client" ]
         [[ $output != *warning* ]]
-        run env -u MAKEFLAGS make -C "$copy"
+        run env -u MAKEFLAGS "${MAKE:-make}" -C "$copy"
         [[ $output == *"othing to be done"* ]]
-        env -u MAKEFLAGS make -C "$copy" clean all
+        env -u MAKEFLAGS "${MAKE:-make}" -C "$copy" clean all
         [ -x "$copy/server" ]
-        env -u MAKEFLAGS make -C "$copy" clean
+        env -u MAKEFLAGS "${MAKE:-make}" -C "$copy" clean
         [ "$(ls "$copy")" = "$before" ]
     done
 }
