@@ -226,6 +226,37 @@ accepts_fail()
     assert_peer_succeeds client
 }
 
+one_is_accepted()
+{
+    grep -qE '\) += [0-9]+$' "$BATS_TEST_TMPDIR/strace"
+}
+
+@test "accept without descriptors (EMFILE) beside a busy client: as rarely" {
+    local before n
+
+    [ -z "${SERVER:-}" ] || not_for "it may have another way than to wait"
+    if stage_allows one_at_a_time; then
+        not_for "it accepts nobody while it has a client"
+    fi
+    under_strace -I 2 -e trace=accept,accept4 \
+        -e inject=accept,accept4:error=EMFILE:when=2+
+    peer_start busy ping:1000000
+    wait_until 10 one_is_accepted
+    peer_start client echo:1000 fin end
+    wait_until 10 accepts_fail ||
+        fail "strace has let no accept fail: this test proves nothing"
+    before=$(failed_accepts)
+    sleep 1 # the time that is measured
+    n=$(($(failed_accepts) - before))
+    [ "$n" -le 100 ] ||
+        fail_because accept \
+            "at most 100 calls of accept in a second, as they fail" \
+            "$n" "the pause ends with any event: it has to be a deadline"
+    # Without strace accept works again.
+    kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
+    assert_peer_succeeds client
+}
+
 @test "EINTR is no error: in accept, and in the wait for events" {
     local waits='?epoll_wait,epoll_pwait,?poll,ppoll,?select,pselect6'
 
