@@ -35,7 +35,9 @@ if more or not (port.isascii() and port.isdigit() and int(port) <= 65535):
     sys.exit(2)
 signal.pthread_sigmask(signal.SIG_SETMASK, [])  # it is inherited: unblock all
 try:
-    listener = socket.create_server((host, int(port)), backlog=4096)
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    listener = socket.create_server((host, int(port)), family=family,
+                                    backlog=4096)
 except OSError as error:
     sys.exit(f"{host}:{port}: {error}")
 listener.setblocking(False)
@@ -57,9 +59,9 @@ while True:
             conn, _ = listener.accept()
             conn.setblocking(False)
             selector.register(conn, READ, b"")
-        except BlockingIOError:
-            pass
-        except OSError as error:  # no descriptors, or a client that has left
+        except (BlockingIOError, ConnectionAbortedError):
+            pass  # that client has left already
+        except OSError as error:  # no descriptors, for example
             if time.monotonic() - told >= 1:
                 print(error, file=sys.stderr)
                 told = time.monotonic()

@@ -100,7 +100,7 @@ test_names()
 
     tests=$(tests_of "$1")
     for file in ${tests%%: *}; do
-        sed -n 's/^@test "\(.*\)" {$/\1/p' \
+        sed -n 's/^@test "\(.*\)" {.*/\1/p' \
             "$ROOT_DIR"/tests/{,*/}"$file" 2>/dev/null
     done | grep -E "${tests#*: }"
 }

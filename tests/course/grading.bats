@@ -88,7 +88,7 @@ sleeps_at_first()
 # grade_example COMMAND: one of docs/examples keeps what every server promises.
 grade_example()
 {
-    grade SERVER="$1" FILES='args.bats echo.bats'
+    grade SERVER="$1" FILES='server/args.bats echo.bats server/surroundings.bats'
     [ "$STATUS" -eq 0 ]
     [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
 }

@@ -87,8 +87,10 @@ peer_state()
 look_at_peer()
 {
     PEER_STATE=
-    # read up to a NUL fails at the end of the file, which it has read.
-    read -r -d '' PEER_STATE <"$BATS_TEST_TMPDIR/$1.out" || true
+    # read up to a NUL fails at the end of the file, which it has read. The
+    # file comes with the process, which may be a moment late.
+    { read -r -d '' PEER_STATE <"$BATS_TEST_TMPDIR/$1.out"; } 2>/dev/null ||
+        true
     PEER_STATE=${PEER_STATE##*$'\n'}
 }
 
