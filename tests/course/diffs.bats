@@ -254,13 +254,13 @@ copy_stage()
         copy_stage "$stage"
         before=$(ls "$copy")
         # No directory of the project is in reach of the copy.
-        run env -u MAKEFLAGS "${MAKE:-make}" -C "$copy"
+        run env -u MAKEFLAGS LC_ALL=C "${MAKE:-make}" -C "$copy"
         echo "$output"
         [ "$status" -eq 0 ]
         [ -x "$copy/server" ]
         [ -x "$copy/client" ]
         [[ $output != *warning* ]]
-        run env -u MAKEFLAGS "${MAKE:-make}" -C "$copy"
+        run env -u MAKEFLAGS LC_ALL=C "${MAKE:-make}" -C "$copy"
         [[ $output == *"othing to be done"* ]]
         env -u MAKEFLAGS "${MAKE:-make}" -C "$copy" clean all
         [ -x "$copy/server" ]

@@ -249,7 +249,8 @@ read_complaint()
 
     look_at_peer "$1"
     SCRIPT=" $(cat "$BATS_TEST_TMPDIR/$1.args" 2>/dev/null)"
-    SAID=$(grep -m 1 '^peer: ' "$BATS_TEST_TMPDIR/$1.err" 2>/dev/null)
+    SAID=$(grep -m 1 '^peer: ' "$BATS_TEST_TMPDIR/$1.err" 2>/dev/null) ||
+        true
     SAID=${SAID#peer: }
     [ -n "$SAID" ] || SAID="no end of its script"
     [[ $SAID != *step\ * ]] || STEP=${SAID#*step } STEP=${STEP%%:*}

@@ -64,8 +64,7 @@ peer_wait()
         seen=$PEER_STATE
         wait_until "${3:-10}" not peer_is_at "$1" "$seen" >/dev/null && continue
         exchange_failed interest "the peers come to rest: $2" \
-            "a connection is not served" "$1"
-        return 1
+            "a connection is not served" "$1" || return 1
     done
 }
 

@@ -26,8 +26,8 @@ setup_file()
     export SLOWER=${LOOP_RUN:+10}
     # Most of the time is the compiler's, so it doesn't optimize. CC may come
     # from the environment: .ci/emulated sets it.
-    MAKEFLAGS='' make -s -j2 -C "$BATS_TEST_DIRNAME" OUT="$BATS_FILE_TMPDIR" \
-        STAGE="$(cd "$stage" && pwd)" ${CC:+CC="$CC"} \
+    MAKEFLAGS='' "${MAKE:-make}" -s -j2 -C "$BATS_TEST_DIRNAME" \
+        OUT="$BATS_FILE_TMPDIR" STAGE="$(cd "$stage" && pwd)" ${CC:+CC="$CC"} \
         CFLAGS="${CFLAGS:--O0 -g} $sanitize"
 }
 

@@ -731,7 +731,8 @@ static void see_status(void)
 
     if (step++ > 0) {
         wait_for(&shared->n_eof, 1);
-        CHECK(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0);
+        while (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == -1)
+            CHECK(errno == EINTR);
         CHECK(info.si_code == CLD_EXITED);
         exit_status = info.si_status;
         hook_before_wait = NULL;
