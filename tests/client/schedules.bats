@@ -222,7 +222,8 @@ assert_client_survives_each_failure()
         # Another file each time: to remove one would cost a process.
         FAULTS=$BATS_TEST_TMPDIR/faults.$n
         told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
-            fail_because client "all came back, or exit status 1 and a reason" \
+            fail_because client \
+                "all came back, or exit status 1 and a reason" \
                 "$told with SHIM_FAIL=$1:$2:$n" \
                 "the result of a call is not looked at"
             return 1

@@ -45,7 +45,8 @@ setup_file()
         SERVER_CMD=("$dir/server")
         # One after the other, as the holes of 02 leave it, is too late.
         if server_start && peer -n 2 -t 2 echo:1 pause:1500 fin end; then
-            fail_because echo "a starter of ${dir##*/} that fails" "it echoes" \
+            fail_because echo \
+                "a starter of ${dir##*/} that fails" "it echoes" \
                 "its holes make no difference"
         fi
         stage_teardown || true # the status is that of the killed server

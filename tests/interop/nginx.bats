@@ -151,6 +151,7 @@ assert_echoes_for_20()
     kill -QUIT "$NGINX_PID"
     wait_for_exit "$NGINX_PID"
     if [ "$STATUS" -ne 0 ]; then
-        fail_because nginx-master "exit status 0" "$STATUS" "a worker would not end"
+        fail_because nginx-master \
+            "exit status 0" "$STATUS" "a worker would not end"
     fi
 }

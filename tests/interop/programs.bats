@@ -64,7 +64,8 @@ assert_is_back()
     local diff
 
     diff=$(cmp "$FILE" "$BATS_TEST_TMPDIR/$1.out" 2>&1) && return
-    fail_because short-write "$(wc -c <"$FILE") bytes, the same that were sent" \
+    fail_because short-write \
+        "$(wc -c <"$FILE") bytes, the same that were sent" \
         "$(wc -c <"$BATS_TEST_TMPDIR/$1.out") bytes: $diff" \
         "a short read's or write's rest is lost"
 }

@@ -169,7 +169,8 @@ assert_pings_beside()
     p99=$(sed -n 's/.*p99 \([0-9]*\) us.*/\1/p' <<<"$told")
     [ "$median" -lt $((100000 * SLOWER)) ] &&
         [ "$p99" -lt $((1000000 * SLOWER)) ] ||
-        fail_because starve "a median below 100 ms, a p99 below 1 s beside $1" \
+        fail_because starve \
+            "a median below 100 ms, a p99 below 1 s beside $1" \
             "a median of $median us, a p99 of $p99 us" \
             "a connection is served until it has nothing more"
 }

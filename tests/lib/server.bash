@@ -151,7 +151,8 @@ server_quick_end()
     wait "$SERVER_PID" 2>/dev/null || STATUS=$?
     # In order, or by the signal. A sanitizer's report gives another one.
     [ "$STATUS" -eq 0 ] || [ "$STATUS" -eq 143 ] ||
-        fail_because signals "SIGTERM ends the server, with 0 or by the signal" \
+        fail_because signals \
+            "SIGTERM ends the server, with 0 or by the signal" \
             "exit status $STATUS; $(cat "$SERVER_ERR")" \
             "its end goes wrong"
 }

@@ -50,13 +50,15 @@ refuses_while_it_lives()
     began=$NOW
     kill -TERM "$SERVER_PID"
     wait_until 5 refuses_while_it_lives ||
-        fail_because shutdown "connections are refused while it ends" "they are accepted" \
+        fail_because shutdown \
+            "connections are refused while it ends" "they are accepted" \
             "the listening socket stays open until the end"
     resume "$SERVER_PID"
     assert_server_ends 0
     milliseconds
     [ $((NOW - began)) -ge 900 ] && [ $((NOW - began)) -lt $((3000 * SLOWER)) ] ||
-        fail_because shutdown "it ends a second after SIGTERM, or a little later" \
+        fail_because shutdown \
+            "it ends a second after SIGTERM, or a little later" \
             "after $((NOW - began)) ms" "no grace for a slow peer, or no limit to it"
 }
 

@@ -25,7 +25,8 @@ teardown() { stage_teardown; }
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ ! -e "$LISTEN_HOST" ] ||
-        fail_because socket-file "the socket's file is gone after the end" "it is there" \
+        fail_because socket-file \
+            "the socket's file is gone after the end" "it is there" \
             "no unlink"
 }
 

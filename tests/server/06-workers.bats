@@ -87,7 +87,8 @@ workers_are_gone()
     resume "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 1 ] ||
-        fail_because workers "exit status 1: pending output is lost" "exit $STATUS" \
+        fail_because workers \
+            "exit status 1: pending output is lost" "exit $STATUS" \
             "the forced end passes for a graceful one"
 }
 
@@ -97,7 +98,8 @@ workers_are_gone()
     stop "${WORKERS[0]}"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" 4 ||
-        fail_because workers "an end within two seconds or so" "none within 4 s" \
+        fail_because workers \
+            "an end within two seconds or so" "none within 4 s" \
             "the parent waits for a worker that never ends"
     [ "$STATUS" -eq 1 ] && [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ] &&
         not alive "${WORKERS[0]}" ||
@@ -127,7 +129,8 @@ workers_are_gone()
     assert_server_ends 0
     wait_until 5 three_exits
     ! grep 'exit_group([1-9]' "$BATS_TEST_TMPDIR/strace" ||
-        fail_because workers "three processes that exit with 0" "the lines above" \
+        fail_because workers \
+            "three processes that exit with 0" "the lines above" \
             "a worker's first signal is taken for the second"
 }
 

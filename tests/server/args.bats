@@ -148,7 +148,8 @@ port_taken()
     server_warm_up
     assert_refused 1 localhost "$PORT"
     grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR" ||
-        fail_because addresses "the reason: address in use" "$(cat "$SERVER_ERR")" \
+        fail_because addresses \
+            "the reason: address in use" "$(cat "$SERVER_ERR")" \
             "errno was lost before it was told"
     assert_server_healthy
 }
@@ -161,7 +162,8 @@ port_taken()
         -e inject=bind:error=EACCES "${SERVER_CMD[@]}")
     assert_refused 1 localhost 0
     grep -qiE 'permission denied|EACCES' "$SERVER_ERR" ||
-        fail_because addresses "the reason: permission denied" "$(cat "$SERVER_ERR")" \
+        fail_because addresses \
+            "the reason: permission denied" "$(cat "$SERVER_ERR")" \
             "errno was lost before it was told"
 }
 

@@ -156,7 +156,8 @@ no_zombie()
     wait_until 5 two_zombies
     resume "$SERVER_PID"
     wait_until 10 all_replaced "$killed" ||
-        fail_because workers "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
+        fail_because workers \
+            "two new workers" "$(children_of "$SERVER_PID" | wc -l)" \
             "signals merge, and the handler waited for one child only"
     wait_until 5 no_zombie
 }

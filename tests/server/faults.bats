@@ -220,7 +220,8 @@ accepts_fail()
     pause 0.5 # the time that is measured
     n=$(($(failed_accepts) - before))
     [ "$n" -le 50 ] ||
-        fail_because accept "at most 50 failed calls of accept in half a second" \
+        fail_because accept \
+            "at most 50 failed calls of accept in half a second" \
             "$n" "no pause after EMFILE: a spin, as the client still waits"
     # Without strace accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
@@ -328,7 +329,8 @@ read_before()
     # A turn for each of them, after the single byte that they sent first.
     bytes=$(read_before 2)
     [ "$bytes" -gt 2 ] && [ "$bytes" -le $((2 * turn + 2)) ] ||
-        fail_because starve "a read from each of the others, then the third's turn" \
+        fail_because starve \
+            "a read from each of the others, then the third's turn" \
             "$bytes bytes read from the others" \
             "a connection is served until it has nothing more"
 }

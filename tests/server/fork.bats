@@ -20,7 +20,8 @@ teardown() { stage_teardown; }
     # server that ignores SIGCHLD never has a zombie.)
     resume "$SERVER_PID"
     wait_until 5 zombies_are 0 ||
-        fail_because zombies "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
+        fail_because zombies \
+            "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
             "$(zombie_cause 20)"
     assert_server_healthy
 }

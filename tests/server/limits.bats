@@ -119,11 +119,13 @@ childless()
     served=$(field waiting "$state")
     if stage_allows fd_setsize; then
         [ "$served" -ge 1000 ] && [ "$served" -lt 1024 ] ||
-            fail_because fd_setsize "1,000 to 1,023 served, the others refused" "$state" \
+            fail_because fd_setsize \
+                "1,000 to 1,023 served, the others refused" "$state" \
                 "descriptors from FD_SETSIZE on do not fit into an fd_set"
         [ -z "$BASE_FDS" ] || ! must_have_limit ||
             [ "$served" -eq $((1024 - BASE_FDS)) ] ||
-            fail_because fd_setsize "$((1024 - BASE_FDS)) served: descriptors to 1023" \
+            fail_because fd_setsize \
+                "$((1024 - BASE_FDS)) served: descriptors to 1023" \
                 "$served" "the number compared with FD_SETSIZE is off by one"
         assert_logged '^select: no room for descriptor 1024$' \
             "the connection was closed without a word"
@@ -309,7 +311,8 @@ limit_descriptors()
     local words='^select: no room for descriptor [0-9]'
     must_have_limit || words=.
     [ "$STATUS" -eq 1 ] && grep -q "$words" "$SERVER_ERR" ||
-        fail_because fd_setsize "exit status 1, and select: no room for descriptor" \
+        fail_because fd_setsize \
+            "exit status 1, and select: no room for descriptor" \
             "exit status $STATUS" \
             "the listening socket is put behind the end of the set"
 }

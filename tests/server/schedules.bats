@@ -115,7 +115,8 @@ open_conn()
     look_at_clock
     began=$NOW_MS
     open_conn 9
-    say_on 9 || fail_because accept "an answer after ten passing errors of accept" \
+    say_on 9 ||
+        fail_because accept "an answer after ten passing errors of accept" \
         "none" "an error of accept was taken for the end"
     look_at_clock
     # It pauses after eight of them. (06 has a spare descriptor for two.)
@@ -224,7 +225,8 @@ served_after_waits()
     assert_peer_succeeds busy
     # A pause of 100 ms makes some ten tries a second.
     [ "$(faults accept)" -le 500 ] ||
-        fail_because accept "at most 500 calls of accept during 5,000 messages" \
+        fail_because accept \
+            "at most 500 calls of accept during 5,000 messages" \
             "$(faults accept)" "any wake-up ends the pause after EMFILE"
     exec 9>&-
 }
@@ -240,7 +242,8 @@ accept_has_failed()
     # A pause of 100 ms ends between two looks.
     server_start "${SHIM[@]}" SHIM_CLOCK_DELAY=60 SHIM_FAIL=accept:EMFILE:1
     open_conn 9
-    say_on 9 || fail_because accept "an answer after a pause of accept" "none" \
+    say_on 9 ||
+        fail_because accept "an answer after a pause of accept" "none" \
         "what is left of the pause was negative: it waits without end"
     assert_injected delay accept
     exec 9>&-
@@ -262,7 +265,8 @@ assert_start_fails_with()
     wait_for_exit "$LAST_PID" || true
     [ "$STATUS" = 1 ] && [ "$(cat "$SERVER_ERR")" = "$line" ] &&
         [ ! -s "$BATS_TEST_TMPDIR/failing.out" ] ||
-        fail_because addresses "exit status 1, nothing on stdout, on stderr: $line" \
+        fail_because addresses \
+            "exit status 1, nothing on stdout, on stderr: $line" \
             "status $STATUS: $(cat "$BATS_TEST_TMPDIR"/failing.*)" \
             "another call is named, errno is lost, or the next address is tried"
 }
@@ -318,7 +322,9 @@ assert_start_fails_with()
             "it doesn't, within 5 s" \
             "the listening socket is blocking: accept waits for the next one"
     assert_injected steal
-    say_on 8 || fail_because nonblock "the first connection is still answered" "nothing" \
+    say_on 8 ||
+        fail_because nonblock \
+            "the first connection is still answered" "nothing" \
         "the listening socket is blocking: accept waits for the next one"
     exec 8>&- 9>&-
 }
@@ -363,7 +369,8 @@ assert_start_fails_with()
             "conn_fd is closed only after a fork that went well"
     exec 9>&-
     open_conn 9
-    say_on 9 || fail_because fork "the connection after a failed fork is served" \
+    say_on 9 ||
+        fail_because fork "the connection after a failed fork is served" \
         "no answer" "a failed fork was taken for the end, or for a child"
     assert_answered 8
     exec 8>&- 9>&-
@@ -383,7 +390,8 @@ assert_start_fails_with()
     assert_seeds_pass server schedule -n 1
     assert_injected bind
     wait_until 5 has_only_base_fds ||
-        fail_because addresses "$BASE_FDS descriptors, as without a failed bind" \
+        fail_because addresses \
+            "$BASE_FDS descriptors, as without a failed bind" \
             "$FDS" "the socket of the first address is not closed"
 }
 
@@ -399,7 +407,8 @@ assert_start_fails_with()
         fail_because addresses "an echo on ::1, the first address" \
             "$(complaint)" "it listens on another address"
     wait_until 5 has_only_base_fds ||
-        fail_because addresses "$BASE_FDS descriptors, as with one address" "$FDS" \
+        fail_because addresses \
+            "$BASE_FDS descriptors, as with one address" "$FDS" \
             "it goes on with the list, though it has a listening socket"
 }
 
@@ -458,7 +467,8 @@ assert_start_fails_with()
     assert_answered 8
     # The jump is over when this returns, and nothing was closed by it.
     silent_on 8 1.5
-    say_on 8 || fail_because timers "the connection lives 3 s after its last byte" \
+    say_on 8 ||
+        fail_because timers "the connection lives 3 s after its last byte" \
         "it was closed when the wall clock moved" \
         "the timers are on CLOCK_REALTIME"
     exec 8>&-

@@ -51,7 +51,8 @@ closed_at_start()
         ! alive "$pid" || peer_continue "$name"
         wait_until 10 not alive "$pid"
         [ ! -s "$BATS_TEST_TMPDIR/$name.err" ] ||
-            fail_because descriptors "an echo and nothing else, started with $1" \
+            fail_because descriptors \
+                "an echo and nothing else, started with $1" \
                 "$(cat "$BATS_TEST_TMPDIR/$name.err")" \
                 "a connection is stderr to it, and gets what it logs"
     fi
