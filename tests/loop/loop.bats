@@ -24,11 +24,13 @@ setup_file()
     fi
     # All that runs them is ten times slower, or so.
     export SLOWER=${LOOP_RUN:+10}
+    # make can't take a path with a blank.
+    ln -s "$(cd "$stage" && pwd)" "$BATS_FILE_TMPDIR/stage"
     # Most of the time is the compiler's, so it doesn't optimize. CC may come
     # from the environment: .ci/emulated sets it.
     MAKEFLAGS='' "${MAKE:-make}" -s -j2 -C "$BATS_TEST_DIRNAME" \
-        OUT="$BATS_FILE_TMPDIR" STAGE="$(cd "$stage" && pwd)" ${CC:+CC="$CC"} \
-        CFLAGS="${CFLAGS:--O0 -g} $sanitize"
+        OUT="$BATS_FILE_TMPDIR" STAGE="$BATS_FILE_TMPDIR/stage" \
+        ${CC:+CC="$CC"} CFLAGS="${CFLAGS:--O0 -g} $sanitize"
 }
 
 setup()

@@ -416,7 +416,7 @@ static int work(int stop_fd, void *given)
     CHECK(read(stop_fd, &byte, 1) == 0);
     __sync_fetch_and_add(&shared->n_eof, 1);
     while (shared->stubborn)
-        pause();
+        usleep(1000);
     return 7;
 }
 
@@ -731,14 +731,15 @@ static void see_status(void)
 
     if (step++ > 0) {
         wait_for(&shared->n_eof, 1);
-        while (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == -1)
-            CHECK(errno == EINTR);
+        shared->stubborn = false;
+        CHECK(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0);
         CHECK(info.si_code == CLD_EXITED);
         exit_status = info.si_status;
         hook_before_wait = NULL;
         return;
     }
     wait_for_starts();
+    shared->stubborn = true; /* or it may end before we look */
     raise(SIGTERM);
 }
 
