@@ -238,7 +238,7 @@ ignored, its handler only sets a flag, or what is open keeps the loop alive"
 @test "ends on Ctrl-C (SIGINT) and when its terminal is gone (SIGHUP)" {
     local signal status
 
-    [[ $LIKE != 06* ]] || not_for "it has handlers, which eventloop.bats tests"
+    [[ $LIKE != 06* ]] || not_for "it has handlers, which 06-shutdown.bats tests"
     for signal in INT HUP; do
         server_start
         kill -s "$signal" "$SERVER_PID"
