@@ -128,7 +128,7 @@ taken for the end"
             TOPIC=eintr
             CAUSE="EINTR: an interrupted call is taken for an error"
             # There is EAGAIN in each schedule, if a peer reads slowly.
-            if [[ $guilty == *SPURIOUS* && $LIKE == 0[3-6]* ]]; then
+            if [[ $guilty =~ SPURIOUS|EAGAIN && $LIKE == 0[3-6]* ]]; then
                 TOPIC=nonblock
                 CAUSE="EAGAIN taken for an error (or EINTR): the connection \
 isn't broken, so try again when it is ready"
