@@ -934,6 +934,16 @@ TEST(descriptors, readable_first, "If both are due, on_readable comes first.")
     end();
 }
 
+/* Notes, and reads the byte that is there. */
+static void read_byte(void *arg)
+{
+    struct source *s = arg;
+    char byte;
+
+    note(s->letter);
+    CHECK(read(s->fd, &byte, 1) == 1);
+}
+
 TEST(descriptors, each_direction,
      "Calls on_readable(arg) in each iteration in which fd is readable (data, "
      "EOF, a connection to accept), and on_writable(arg) likewise (room to "
@@ -947,9 +957,11 @@ TEST(descriptors, each_direction,
     while (send(fds[0], zeros, sizeof(zeros), MSG_DONTWAIT) > 0)
         continue;
     /* Readable, and without room: on_writable isn't called. */
-    CHECK(loop_watch(loop, fds[0], note_once, note_fd, source(fds[0], "r")) ==
+    CHECK(loop_watch(loop, fds[0], read_byte, note_fd, source(fds[0], "r")) ==
           0);
+    timer(1, 0, stop_cb, loop);
     CHECK(runs("r"));
+    loop_unwatch(loop, fds[0]);
     /* With room, and nothing to read: on_readable isn't called. */
     CHECK(loop_watch(loop, fds[1], note_fd, note_once, source(fds[1], "w")) ==
           0);
