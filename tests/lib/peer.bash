@@ -96,8 +96,9 @@ look_at_peer()
 # field NAME STATE: prints the number before NAME in a peer's state.
 field()
 {
-    local before=" ${2%% "$1"*}"
+    local before
 
+    before=${2%% "$1"*}
     echo "${before##* }"
 }
 
