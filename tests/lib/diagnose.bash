@@ -5,6 +5,9 @@
 # that never reads, reads once, drops the rest of a write, or is dead. What can
 # be seen from outside tells most of them apart: how many bytes came, whether
 # the server lives, and where it sleeps.
+#
+# Nothing here is read until a test has failed: what others call is listed in
+# stage.bash.
 
 # exchange_failed TOPIC EXPECTED CAUSE [NAME]: fail_because for a failed `peer`
 # (or peer_start NAME). CAUSE stands, with TOPIC, unless the facts say more.

@@ -91,8 +91,10 @@ server_warm_up()
             fail_because zombies "no child, once its connection has ended" \
                 "$(count_children "$SERVER_PID"), $(zombies_of \
                     "$SERVER_PID") of them zombies" "$(zombie_cause 1)"
-        BASE_FDS=$(fds_of "$SERVER_PID")
-        BASE_CHILDREN=$(count_children "$SERVER_PID")
+        look_at_fds "$SERVER_PID"
+        look_at_children "$SERVER_PID"
+        BASE_FDS=$FDS
+        BASE_CHILDREN=${#CHILDREN[@]}
     fi
 }
 

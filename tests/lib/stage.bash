@@ -26,6 +26,8 @@ command -v bats_require_minimum_version >/dev/null || {
 }
 bats_require_minimum_version 1.8.0
 
+# bats notes where it is before each command, here as well: set -T below.
+set +T
 LIB_DIR=$(CDPATH='' cd "${BASH_SOURCE[0]%/*}" && pwd)
 TESTS_DIR=${LIB_DIR%/*}
 ROOT_DIR=${TESTS_DIR%/*}
@@ -49,7 +51,15 @@ export LC_ALL=C
 . "$LIB_DIR/peer.bash"
 . "$LIB_DIR/shim.bash"
 . "$LIB_DIR/assertions.bash"
-. "$LIB_DIR/diagnose.bash"
+
+# What only a failure needs is read then: each of these reads it, and is called
+# again.
+for name in client_topic complaint diagnose_client diagnose_copy \
+    exchange_failed explain guilty_faults log_cause log_topic server_death \
+    server_is_in spin_cause spin_topic start_failed zombie_cause; do
+    eval "$name() { . \"\$LIB_DIR/diagnose.bash\"; $name \"\$@\"; }"
+done
+set -T
 
 # stage_setup: to be called by setup. Sets the arrays SERVER_CMD and
 # CLIENT_CMD, to which a test appends HOST and PORT.
@@ -87,7 +97,7 @@ stage_teardown()
 {
     local pid
 
-    explain
+    [ -n "${BATS_TEST_COMPLETED:-}" ] || explain
     for pid in ${STARTED[@]+"${STARTED[@]}"}; do
         kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
