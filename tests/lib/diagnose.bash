@@ -225,7 +225,7 @@ terminal (fflush); or the server never comes that far"
     fail_because "$topic" \
         "a line on stdout: Server is listening on HOST:PORT" \
         "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
-        "$cause: ${SERVER_CMD[*]}"
+        "$cause: ${SERVER_CMD[*]:${#CAGE[@]}}"
 }
 
 # listens_at PORT: true if a socket listens there.

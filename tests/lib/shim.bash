@@ -20,7 +20,7 @@ shim_count_in()
 shim_count_anew()
 {
     SHIM_RUNS=$((${SHIM_RUNS:-0} + 1))
-    shim_count_in "$BATS_TEST_TMPDIR/faults.$SHIM_RUNS"
+    shim_count_in "$SHIM_DIR/faults.$SHIM_RUNS"
 }
 
 # faults NAME: prints how many faults of that name the shim has injected.

@@ -184,7 +184,8 @@ limit_descriptors()
     need_proc
     need prlimit
     now=$(fds_of "$SERVER_PID")
-    prlimit --pid "$SERVER_PID" --nofile="$((now + $1)):$((now + $1))"
+    ${CAGE[@]+"${CAGE[@]}"} \
+        prlimit --pid "$SERVER_PID" --nofile="$((now + $1)):$((now + $1))"
 }
 
 @test "out of descriptors: serves the old ones, and the others later" {
