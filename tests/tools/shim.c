@@ -29,7 +29,10 @@
  * anything but a listening or connected socket, anything to descriptors that
  * are neither sockets nor a pipe on 0 or 1, a short write of up to PIPE_BUF
  * bytes to a pipe, a failed epoll_ctl other than ADD (the others need no
- * memory). Nothing here allocates. Not for threads.
+ * memory), EAGAIN or a short read or write of an edge-triggered descriptor
+ * without a new edge, and EAGAIN or a short read once both sides have sent
+ * FIN, as the rest can't be still on its way. Nothing here allocates. Not for
+ * threads: their faults can't be replayed.
  */
 #define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
@@ -387,6 +390,27 @@ static mode_t type_of(int fd)
     return fstat(fd, &st) == -1 ? 0 : st.st_mode & S_IFMT;
 }
 
+/*
+ * An edge-triggered descriptor that is said to be drained, or full, and isn't:
+ * as if the rest had come a moment later, which is a new edge.
+ */
+static void new_edge(int fd)
+{
+    struct fd_state *s = state_of(fd);
+
+    if (s != NULL && s->epoll_fd != 0 && (s->interest.events & EPOLLET) &&
+        !(s->interest.events & EPOLLONESHOT))
+        REAL(epoll_ctl)(s->epoll_fd - 1, EPOLL_CTL_MOD, fd, &s->interest);
+}
+
+/* True if both sides have sent FIN, or the connection is broken. */
+static bool is_over(int fd)
+{
+    struct pollfd p = {.fd = fd};
+
+    return REAL(poll)(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+}
+
 /* A seeded fault for a transfer of *n bytes. True: it fails, errno is set. */
 static bool disturb(int fd, size_t *n, int kind)
 {
@@ -401,6 +425,7 @@ static bool disturb(int fd, size_t *n, int kind)
     if (!interrupt && !again && !cut)
         return false;
     mode_t type = type_of(fd);
+    bool over = kind == F_short_read && type == S_IFSOCK && is_over(fd);
     errno = saved_errno;
     if (type != S_IFSOCK && !(type == S_IFIFO && fd <= 1))
         return false;
@@ -409,8 +434,11 @@ static bool disturb(int fd, size_t *n, int kind)
         errno = EINTR;
         return true;
     }
+    if (over)
+        return false;
     if (again && is_nonblocking(fd)) {
         injected(F_eagain, fd);
+        new_edge(fd);
         errno = EAGAIN;
         return true;
     }
@@ -420,6 +448,8 @@ static bool disturb(int fd, size_t *n, int kind)
     size_t most = number >> 24 & 1 && *n > 8 ? 8 : *n - 1;
     *n = 1 + (number >> 25) % most;
     injected(kind, fd);
+    new_edge(fd);
+    errno = saved_errno;
     return false;
 }
 
@@ -543,6 +573,7 @@ static bool disturb_accept(int fd)
     }
     if (hit(number >> 8, pct_eagain) && is_nonblocking(fd)) {
         injected(F_eagain, fd);
+        new_edge(fd);
         errno = EAGAIN;
         return true;
     }
