@@ -67,6 +67,9 @@ bench: all tools
 bench-peers: all tools
 	@tests/bench/peers
 
+conformance: all tools
+	@tests/conformance/run $(NAMES)
+
 timeline: all tools
 	@tests/bench/timeline
 
@@ -98,4 +101,4 @@ clean:
 	@rm -rf .build
 
 .PHONY: all $(STAGES) tools help demo test test-course bug-list bugs bench bench-peers \
-	steps-update timeline guard soak rounds lint sanitize valgrind clean
+	conformance steps-update timeline guard soak rounds lint sanitize valgrind clean
