@@ -30,8 +30,8 @@
  * are neither sockets nor a pipe on 0 or 1, a short write of up to PIPE_BUF
  * bytes to a pipe, anything to a socketpair, a failed epoll_ctl other than ADD
  * (the others need no memory), EAGAIN or a short transfer on an edge-triggered
- * descriptor without a new edge, and EAGAIN or a short read once both sides
- * have sent FIN, as the rest can't be still on its way. Nothing here
+ * descriptor without a new edge, and EAGAIN or a short read once the other end
+ * has hung up (POLLHUP), as the rest can't be still on its way. Nothing here
  * allocates. Not for threads: their faults can't be replayed.
  */
 #define _GNU_SOURCE
@@ -415,7 +415,8 @@ static bool is_pair(int fd)
            own <= sizeof(sa_family_t) && other <= sizeof(sa_family_t);
 }
 
-/* True if both sides have sent FIN, or the connection is broken. */
+/* True if both sides have sent FIN, the connection is broken, or nobody has
+   the other end of a pipe any more. */
 static bool is_over(int fd)
 {
     struct pollfd p = {.fd = fd};
@@ -439,7 +440,7 @@ static bool disturb(int fd, size_t *n, int kind)
     mode_t type = type_of(fd);
     if (type == S_IFSOCK && is_pair(fd))
         type = 0;
-    bool over = kind == F_short_read && type == S_IFSOCK && is_over(fd);
+    bool over = kind == F_short_read && is_over(fd);
     errno = saved_errno;
     if (type != S_IFSOCK && !(type == S_IFIFO && fd <= 1))
         return false;
