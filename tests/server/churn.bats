@@ -67,6 +67,7 @@ CYCLES=${CYCLES:-17000}
     server_start
     server_warm_up
     assert_backlog 100
+    need_descriptors_of_server 10100
     # Each has had an answer, so that none is still in the accept queue.
     peer_start idle -n 10000 echo:1 wait echo:100 fin end
     peer_wait idle '10000 waiting*'
