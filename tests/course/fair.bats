@@ -86,6 +86,25 @@ assert_all_pass()
         fail "$TOLD"
 }
 
+@test "fair: expected failures that pass, others, and lost ones are told" {
+    cd "$BATS_TEST_TMPDIR" || return
+    mkdir -p tests/bench
+    cp -R "$TESTS_DIR/conformance" tests
+    cp "$TESTS_DIR"/bench/{lib,server}.bash tests/bench
+    echo 'it | 05-epoll | true | echo 1 | true' >tests/conformance/servers
+    printf 'it\t%s\twhy\n' passes fails lost >tests/conformance/expected
+    printf '#!/bin/sh\nprintf "%%s\\n" "%s" "%s" "%s"\n' 'ok 1 true: passes' \
+        'not ok 2 true: fails' 'not ok 3 true: another' >tests/run
+    chmod +x tests/run
+    run tests/conformance/run
+    [ "$status" -eq 1 ]
+    [ "$(grep '^not ok' <<<"$output" | sort)" = \
+        'not ok it: another
+not ok it: is in `expected`, and no test: lost
+not ok it: passes, and is in `expected`: passes' ] || fail "$output"
+    [[ $output == *$'\n1 passed, 3 failed, 0 skipped' ]] || fail "$output"
+}
+
 # promises: prints each that a server of docs/conformance.md was graded by.
 promises()
 {
