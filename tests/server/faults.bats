@@ -183,10 +183,11 @@ teardown() { stage_teardown; }
 }
 
 @test "accept without descriptors (EMFILE): no spin, no end, few lines" {
-    local began=$SECONDS
+    local began
 
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE:when=1..5
+    began=$SECONDS
     peer -t 10 echo:1000 fin end && alive "$SERVER_PID" ||
         fail_because accept "served, after five accepts with EMFILE" \
             "$(complaint)" "it hangs up on the client, who should wait for \
