@@ -383,6 +383,18 @@ static bool is_nonblocking(int fd)
     return flags != -1 && (flags & O_NONBLOCK) != 0;
 }
 
+/* True for a pair of sockets: a program's own, to wake itself, say. To it
+   EAGAIN means that the other end has enough to read already. */
+static bool is_pair(int fd)
+{
+    struct sockaddr_storage addr;
+    socklen_t own = sizeof(addr), other = sizeof(addr);
+
+    return getsockname(fd, (struct sockaddr *)&addr, &own) == 0 &&
+           getpeername(fd, (struct sockaddr *)&addr, &other) == 0 &&
+           own <= sizeof(sa_family_t) && other <= sizeof(sa_family_t);
+}
+
 static mode_t type_of(int fd)
 {
     struct stat st;
@@ -401,18 +413,6 @@ static void new_edge(int fd)
     if (s != NULL && s->epoll_fd != 0 && (s->interest.events & EPOLLET) &&
         !(s->interest.events & EPOLLONESHOT))
         REAL(epoll_ctl)(s->epoll_fd - 1, EPOLL_CTL_MOD, fd, &s->interest);
-}
-
-/* True for a pair of sockets: a program's own, to wake itself, say. To it
-   EAGAIN means that the other end has enough to read already. */
-static bool is_pair(int fd)
-{
-    struct sockaddr_storage addr;
-    socklen_t own = sizeof(addr), other = sizeof(addr);
-
-    return getsockname(fd, (struct sockaddr *)&addr, &own) == 0 &&
-           getpeername(fd, (struct sockaddr *)&addr, &other) == 0 &&
-           own <= sizeof(sa_family_t) && other <= sizeof(sa_family_t);
 }
 
 /* True if both sides have sent FIN, the connection is broken, or nobody has
@@ -657,7 +657,8 @@ static bool may_be_spurious(int fd)
 
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 &&
            (listening ||
-            getpeername(fd, (struct sockaddr *)&addr, &addr_len) == 0);
+            (getpeername(fd, (struct sockaddr *)&addr, &addr_len) == 0 &&
+             !is_pair(fd)));
 }
 
 /* Adds one idle socket to what select found. True if there was one. */
