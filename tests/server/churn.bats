@@ -11,7 +11,7 @@ cycles()
     local n=$1 said
 
     shift
-    assert_backlog 100
+    assert_backlog 16
     case $LIKE in
         01*) n=$((n / 10)) ;;
         02*) n=$((n / 50)) ;;
@@ -49,7 +49,7 @@ CYCLES=${CYCLES:-17000}
     fi
     server_start
     server_warm_up
-    assert_backlog 100
+    assert_backlog 16
     peer_start stalled -n 100 send:256K wait receive fin end
     peer_wait stalled '100 waiting*'
     assert_pings_beside "100 that do not read"
@@ -66,7 +66,7 @@ CYCLES=${CYCLES:-17000}
     need_descriptors 10100
     server_start
     server_warm_up
-    assert_backlog 100
+    assert_backlog 16
     need_descriptors_of_server 10100
     # Each has had an answer, so that none is still in the accept queue.
     peer_start idle -n 10000 echo:1 wait echo:100 fin end
@@ -93,7 +93,7 @@ CYCLES=${CYCLES:-17000}
     need_descriptors 600
     server_start ${args[@]+"${args[@]}"}
     server_warm_up
-    assert_backlog 100
+    assert_backlog 16
     peer_start slow -n 500 wait "${last[@]}"
     peer_wait slow '500 waiting*'
     assert_pings_beside "500 that do not send"

@@ -115,7 +115,7 @@ childless()
     need_descriptors $((n + 100))
     server_start
     server_warm_up
-    assert_backlog 100
+    assert_backlog 16
     need_descriptors_of_server "$n"
     peer_start peers -n "$n" -l echo:100 wait echo:100 fin end
     peer_wait peers '* 0 busy*'
