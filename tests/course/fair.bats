@@ -116,7 +116,8 @@ promises()
 @test "fair: the contract asks each thing that a SERVER is graded by" {
     local asks missing
 
-    asks=$(sed -n 's/.*<!-- asks: \(.*\) -->.*/\1/p' docs/labs.md | paste -sd '|' -)
+    asks=$(sed -n 's/.*<!-- asks: \(.*\) -->.*/\1/p' docs/labs.md |
+        paste -sd '|' -)
     [ "$(promises | wc -l)" -gt 40 ]
     missing=$(promises | grep -vE "$asks") || return 0
     fail "not in docs/labs.md, In your own language:" "$missing"

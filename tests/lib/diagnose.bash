@@ -39,7 +39,7 @@ diagnose_backlog()
 
     [[ $SCRIPT =~ (^| )-n\ ([0-9]+) ]] || return 0
     room=$(backlog)
-    [ "${room:-128}" -lt 100 ] && [ "$room" -lt "${BASH_REMATCH[2]}" ] ||
+    [ "${room:-128}" -lt 100 ] && [ $((2 * room)) -le "${BASH_REMATCH[2]}" ] ||
         return 0
     TOPIC=backlog
     CAUSE="listen's backlog is $room: of many connections that come at once \

@@ -17,8 +17,8 @@ cycles()
         02*) n=$((n / 50)) ;;
     esac
     said=$("$TOOLS/churn" "$@" localhost "$PORT" "$n" 2>&1) ||
-        fail_because "$([[ $said == *backlog* ]] && echo backlog || echo close)" \
-            "$n connections, one after the other" "$said" \
+        fail_because "$(if [[ $said == *backlog* ]]; then echo backlog; else
+            echo close; fi)" "$n connections, one after the other" "$said" \
             "connections that come faster than it accepts find no room, or one \
 that was reset is taken for the end"
 }
