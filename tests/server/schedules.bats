@@ -91,9 +91,15 @@ open_conn()
 }
 
 @test "a burst of calls that are nearly all short or interrupted" {
+    local n=20
+
+    # Some sleep after EINTR, and have a process for each direction.
+    if [ -n "${SERVER:-}" ] && stage_allows process_each; then
+        n=5
+    fi
     server_start "${SHIM[@]}" SHIM_SHORT=90 SHIM_EINTR=40 SHIM_EAGAIN=40
     server_warm_up
-    assert_seeds_pass server schedule -n 20
+    assert_seeds_pass server schedule -n "$n"
     assert_server_healthy
 }
 
