@@ -74,6 +74,9 @@ bench: all tools
 bench-peers: all tools
 	@tests/bench/peers
 
+conformance: all tools
+	@tests/conformance/run $(NAMES)
+
 timeline: all tools
 	@tests/bench/timeline
 
@@ -105,5 +108,5 @@ clean:
 	@rm -rf .build
 
 .PHONY: all $(STAGES) tools help demo test test-course grade grade-bundle \
-	bug-list bugs bench bench-peers \
+	bug-list bugs bench bench-peers conformance \
 	steps-update timeline guard soak rounds lint sanitize valgrind clean

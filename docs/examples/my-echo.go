@@ -44,9 +44,14 @@ func main() {
 	}
 	fmt.Printf("Server is listening on %s:%d\n", address[0],
 		listener.Addr().(*net.TCPAddr).Port)
+	var told time.Time // when a failed Accept was last logged
 	for {
 		conn, err := listener.Accept()
 		if err != nil { // no descriptors, say
+			if time.Since(told) >= time.Second {
+				fmt.Fprintln(os.Stderr, err)
+				told = time.Now()
+			}
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}

@@ -81,6 +81,54 @@ function width(s)
     return length(s)
 }
 
+# A row for each server: what it promises. (tests/conformance/run)
+function table_conformance(    i, p, name, n)
+{
+    row("server\tversion\tpassed\tfailed\tnot reached")
+    for (i = 1; i <= n_of["conformance"]; i++) {
+        name = list["conformance", i]
+        delete n
+        # What was skipped everywhere is asked of our stages only.
+        for (p = 1; p <= n_of["promises"]; p++)
+            if (asked[list["promises", p]])
+                n[result[name, list["promises", p]]]++
+        row(name "\t" head[name] "\t" n["ok"] + 0 "\t" n["failed"] + 0 "\t" \
+            n["skipped"] + 0)
+    }
+}
+
+function table_graded_on(    n, i, key)
+{
+    row("what\tgraded on")
+    n = split("date cpu kernel limits", key, " ")
+    for (i = 1; i <= n; i++)
+        row(key[i] "\t" head[key[i]])
+}
+
+# A row for each promise that a server fails, a column for each such server.
+function table_promises(    i, p, name, promise, line, is_bad)
+{
+    line = "promise"
+    for (i = 1; i <= n_of["conformance"]; i++)
+        if (fails[list["conformance", i]])
+            line = line "\t" list["conformance", i]
+    row(line)
+    for (p = 1; p <= n_of["promises"]; p++) {
+        promise = line = list["promises", p]
+        is_bad = 0
+        for (i = 1; i <= n_of["conformance"]; i++) {
+            name = list["conformance", i]
+            if (!fails[name])
+                continue
+            is_bad = is_bad || result[name, promise] == "failed"
+            line = line "\t" (result[name, promise] == "failed" ? "fails" : \
+                               result[name, promise] == "ok" ? "" : "–")
+        }
+        if (is_bad)
+            row(line)
+    }
+}
+
 function pad(s, n, left,    p)
 {
     p = n > width(s) ? sprintf("%" n - width(s) "s", "") : ""
@@ -288,6 +336,12 @@ function table(name)
         table_peer_sizes("cpu_us")
     else if (name == "peer-rates")
         table_peer_sizes("rate")
+    else if (name == "conformance")
+        table_conformance()
+    else if (name == "promises")
+        table_promises()
+    else if (name == "graded-on")
+        table_graded_on()
     else
         table_rows(name)
     flush()
@@ -324,6 +378,15 @@ BEGIN {
     key = substr($0, 3, index($0, ": ") - 3)
     if (note("machine", key))
         head[key] = substr($0, index($0, ": ") + 2)
+    next
+}
+
+$1 == "conformance" {
+    note($1, $2)
+    note("promises", $4)
+    result[$2, $4] = $3
+    fails[$2] += $3 == "failed"
+    asked[$4] += $3 != "skipped"
     next
 }
 

@@ -1,6 +1,7 @@
 # wrong -- what a failure says fits: its cause, and the section that it names
 
 load ../lib/stage
+load course
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
@@ -70,16 +71,6 @@ topics_used()
         declare -F "$name" >/dev/null || ! grep -qw "$name" "$others" ||
             fail "$name is called, and not listed"
     done <"$BATS_TEST_TMPDIR/names"
-}
-
-# told_of VAR=…: runs a part of the suite; sets TOLD to all that it says.
-told_of()
-{
-    start told env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
-        TMPDIR="$BATS_TEST_TMPDIR" STAGES_DIR="$STAGES_DIR" "$@" \
-        "$TESTS_DIR/run"
-    wait_for_exit "$LAST_PID" 120
-    TOLD=$(cat "$BATS_TEST_TMPDIR/told.out" "$BATS_TEST_TMPDIR/told.err")
 }
 
 @test "a client's failure has the client's name, beside a server" {

@@ -31,7 +31,22 @@ network byte order into this machine's"
             ;;
         *) diagnose_close ;;
     esac
+    diagnose_backlog
     fail_because "$TOPIC" "$2" "$SAID" "$CAUSE"
+}
+
+# diagnose_backlog: more connections came at once than listen makes room for.
+diagnose_backlog()
+{
+    local room
+
+    [[ $SCRIPT =~ (^| )-n\ ([0-9]+) ]] || return 0
+    room=$(backlog)
+    [ "${room:-128}" -lt 100 ] && [ $((2 * room)) -le "${BASH_REMATCH[2]}" ] ||
+        return 0
+    TOPIC=backlog
+    CAUSE="listen's backlog is $room: of many connections that come at once \
+the kernel drops or resets those that find no room"
 }
 
 # spin_topic PID, spin_cause PID WHEN: why it wakes up again and again.

@@ -42,16 +42,35 @@ has_ipv6()
     fi
 }
 
-# need_descriptors N: raises this shell's limit of open files to N, or skips.
+# need_descriptors N: raises this shell's limit of open files to N, or skips. To
+# twice as many for a SERVER, if the hard limit lets it: a proxy has two for
+# each client.
 need_descriptors()
 {
-    local hard
+    local hard limit=$1
 
     hard=$(ulimit -H -n)
     if [ "$hard" != unlimited ] && [ "$hard" -lt "$1" ]; then
         skip "needs $1 descriptors, and the hard limit is $hard"
     fi
-    ulimit -S -n "$1"
+    if [ -n "${SERVER:-}" ]; then
+        limit=$((2 * $1))
+        [ "$hard" = unlimited ] || [ "$limit" -le "$hard" ] || limit=$hard
+    fi
+    ulimit -S -n "$limit"
+}
+
+# need_descriptors_of_server N: skips the test if N clients would take more
+# descriptors than the server may have. To be called after server_warm_up.
+need_descriptors_of_server()
+{
+    local limit
+
+    [ -n "${SERVER:-}" ] && [ -n "$BASE_FDS" ] || return 0
+    look_at_fds_each
+    limit=$(ulimit -n)
+    [ $(($1 * FDS_EACH + BASE_FDS)) -lt "$limit" ] ||
+        skip "needs $FDS_EACH descriptors for each of $1 clients, may have $limit"
 }
 
 # need_backlog N: skips the test if the kernel lets fewer connections wait for

@@ -98,6 +98,21 @@ server_warm_up()
     fi
 }
 
+# look_at_fds_each: sets FDS_EACH to how many descriptors a client takes of the
+# server: two of a proxy. To be called after server_warm_up.
+look_at_fds_each()
+{
+    peer_start one echo:1 wait fin end
+    peer_wait one '1 waiting*'
+    look_at_fds "$SERVER_PID"
+    FDS_EACH=$((FDS > BASE_FDS ? FDS - BASE_FDS : 1))
+    peer_continue one
+    assert_peer_succeeds one
+    wait_until 10 has_only_base_fds ||
+        fail_because close "$BASE_FDS descriptors, as before a client" \
+            "$FDS" "its connection isn't closed"
+}
+
 # no_children_left: true if the server has no child left of a connection.
 no_children_left()
 {

@@ -8,14 +8,19 @@ teardown() { stage_teardown; }
 # a time, a tenth; on 02, where each costs a process, a fiftieth.
 cycles()
 {
-    local n=$1
+    local n=$1 said
 
     shift
+    assert_backlog 16
     case $LIKE in
         01*) n=$((n / 10)) ;;
         02*) n=$((n / 50)) ;;
     esac
-    "$TOOLS/churn" "$@" localhost "$PORT" "$n" >/dev/null
+    said=$("$TOOLS/churn" "$@" localhost "$PORT" "$n" 2>&1) ||
+        fail_because "$(if [[ $said == *backlog* ]]; then echo backlog; else
+            echo close; fi)" "$n connections, one after the other" "$said" \
+            "connections that come faster than it accepts find no room, or one \
+that was reset is taken for the end"
 }
 
 # What is to be seen are 256 KiB: the 32 bytes that malloc takes at least, for
@@ -45,6 +50,7 @@ CYCLES=${CYCLES:-10000}
     fi
     server_start
     server_warm_up
+    assert_backlog 16
     peer_start stalled -n 100 send:256K wait receive fin end
     peer_wait stalled '100 waiting*'
     assert_pings_beside "100 that do not read"
@@ -61,7 +67,10 @@ CYCLES=${CYCLES:-10000}
     need_descriptors 10100
     server_start
     server_warm_up
-    peer_start idle -n 10000 wait echo:100 fin end
+    assert_backlog 16
+    need_descriptors_of_server 10100
+    # Each has had an answer, so that none is still in the accept queue.
+    peer_start idle -n 10000 echo:1 wait echo:100 fin end
     peer_wait idle '10000 waiting*'
     assert_echoes -n 20 echo:256K fin end
     assert_pings_beside "10,000 idle ones"
@@ -85,6 +94,7 @@ CYCLES=${CYCLES:-10000}
     need_descriptors 600
     server_start ${args[@]+"${args[@]}"}
     server_warm_up
+    assert_backlog 16
     peer_start slow -n 500 wait "${last[@]}"
     peer_wait slow '500 waiting*'
     assert_pings_beside "500 that do not send"

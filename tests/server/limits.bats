@@ -62,7 +62,7 @@ took()
         # A late ACK takes 40 ms. Half of that, or twenty times as long for as
         # many bytes, is nothing that scheduling does.
         limit=$((base * 20 * (size + 15999) / 16000))
-        [ "$limit" -gt 20000 ] || limit=20000
+        [ "$limit" -gt $((20000 * SLOWER)) ] || limit=$((20000 * SLOWER))
         [ "$now" -le "$limit" ] ||
             fail_because nodelay "$size bytes take at most $limit us" \
                 "$now us, and 16,000 bytes $base us" \
@@ -114,6 +114,8 @@ childless()
     need_descriptors $((n + 100))
     server_start
     server_warm_up
+    assert_backlog 16
+    need_descriptors_of_server "$n"
     peer_start peers -n "$n" -l echo:100 wait echo:100 fin end
     peer_wait peers '* 0 busy*'
     state=$(peer_state peers)
@@ -161,14 +163,19 @@ childless()
 }
 
 @test "a burst of 300 clients finds room while the server is busy" {
+    local n=300
+
+    # Some languages' listen is always told 128, which was SOMAXCONN for long.
+    [ -z "${SERVER:-}" ] || n=100
     need_descriptors 400
-    need_backlog 300
+    need_backlog "$n"
     server_start
     server_warm_up
+    assert_backlog "$n"
     stop "$SERVER_PID"
-    peer_start peers -n 300 wait echo:100 fin end
-    wait_until 10 peer_is peers '300 waiting*' ||
-        fail_because backlog "300 connections in the kernel's queue" \
+    peer_start peers -n "$n" wait echo:100 fin end
+    wait_until 10 peer_is peers "$n waiting*" ||
+        fail_because backlog "$n connections in the kernel's queue" \
             "$(peer_state peers)" "listen with a small backlog"
     resume "$SERVER_PID"
     peer_continue peers
@@ -176,16 +183,17 @@ childless()
     assert_server_healthy
 }
 
-# limit_descriptors N: lets the server have N descriptors more than now.
+# limit_descriptors N: lets the server have N clients.
 limit_descriptors()
 {
-    local now
+    local limit
 
     need_proc
     need prlimit
-    now=$(fds_of "$SERVER_PID")
+    look_at_fds_each
+    limit=$((BASE_FDS + $1 * FDS_EACH))
     ${CAGE[@]+"${CAGE[@]}"} \
-        prlimit --pid "$SERVER_PID" --nofile="$((now + $1)):$((now + $1))"
+        prlimit --pid "$SERVER_PID" --nofile="$limit:$limit"
 }
 
 @test "out of descriptors: serves the old ones, and the others later" {
@@ -204,12 +212,12 @@ limit_descriptors()
     peer_wait second '0 waiting, 10 busy*'
     # A pause of 100 ms ends three times meanwhile.
     assert_idle "at the limit" "$SERVER_PID" 12
-    assert_few_lines_logged $((SECONDS - began + 1))
     peer_continue first
     assert_peer_succeeds first
     peer_wait second '10 waiting*'
     peer_continue second
     assert_peer_succeeds second
+    assert_few_lines_logged $((SECONDS - began + 1)) 32
     assert_server_healthy
 }
 

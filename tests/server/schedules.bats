@@ -91,9 +91,15 @@ open_conn()
 }
 
 @test "a burst of calls that are nearly all short or interrupted" {
+    local n=20
+
+    # Some sleep after EINTR, and have a process for each direction.
+    if [ -n "${SERVER:-}" ] && stage_allows process_each; then
+        n=5
+    fi
     server_start "${SHIM[@]}" SHIM_SHORT=90 SHIM_EINTR=40 SHIM_EAGAIN=40
     server_warm_up
-    assert_seeds_pass server schedule -n 20
+    assert_seeds_pass server schedule -n "$n"
     assert_server_healthy
 }
 
@@ -133,16 +139,10 @@ open_conn()
     [ "$(faults accept)" -eq 10 ] ||
         fail_because accept "ten calls of accept that fail, then one that \
 doesn't" "$(faults accept)" "after an error accept isn't called again"
-    [ "$(most_often_said)" -le 3 ] ||
+    [ -z "${SERVER:-}" ] || assert_few_lines_logged 2 2
+    [ -n "${SERVER:-}" ] || [ "$(most_often_said)" -le 3 ] ||
         fail_because log "at most a line a second for each cause" \
             "$(most_often_said) times the same" "each failure is logged"
-}
-
-# most_often_said: prints how often the most frequent line of stderr is there.
-most_often_said()
-{
-    sort "$SERVER_ERR" | uniq -c | sort -rn | awk 'NR == 1 { n = $1 }
-        END { print n + 0 }'
 }
 
 @test "two causes within a second are both logged" {
@@ -316,6 +316,10 @@ assert_start_fails_with()
     open_conn 8
     assert_answered 8
     open_conn 9
+    # A thread that blocks in accept looks at nothing before: it gets this one.
+    if [ -n "${SERVER:-}" ] && say_on 9 && [ "$(faults steal)" -eq 0 ]; then
+        not_for "it blocks in accept, and waits for no readiness"
+    fi
     # The stolen one ends without a byte.
     ends_on 9 5 ||
         fail_because nonblock "the connection ends without a byte" \

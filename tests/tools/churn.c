@@ -8,7 +8,7 @@
  * overflow. -b: sends so many bytes before each reset, which then meets a
  * server that is echoing. Exit status 0 if every cycle connected and every
  * byte came back, no 100 cycles took longer than PATIENCE seconds (10), and
- * the kernel dropped less than five SYNs: each holds up connect for a second.
+ * the kernel dropped less than three SYNs: each holds up connect for a second.
  */
 #include "link.h"
 
@@ -65,8 +65,8 @@ int main(int argc, char *argv[])
             ping(&l, deadline_us);
         else if (l.error == 0 && n_bytes > 0)
             link_send(&l, n_bytes, 0);
-        if (n_dropped == 5)
-            die("cycle %llu of %llu: connect took a second for the fifth "
+        if (n_dropped == 3)
+            die("cycle %llu of %llu: connect took a second for the third "
                 "time: listen's backlog is too small",
                 cycle, n_cycles);
         if (l.error == ETIMEDOUT)

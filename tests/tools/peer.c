@@ -53,7 +53,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WINDOW 512 /* connections that are busy at once */
+#define WINDOW 100 /* connections busy at once: a backlog of 128 is enough */
 #define ODD_MAX 65537 /* the largest of the odd sizes */
 #define QUIET_MS 30 /* nothing has happened for so long: tell the state */
 #define TELL_MS 500

@@ -28,8 +28,11 @@
  * descriptor, EINTR from connect, close or a regular file, readiness of
  * anything but a listening or connected socket, anything to descriptors that
  * are neither sockets nor a pipe on 0 or 1, a short write of up to PIPE_BUF
- * bytes to a pipe, a failed epoll_ctl other than ADD (the others need no
- * memory). Nothing here allocates. Not for threads.
+ * bytes to a pipe, anything to a socketpair, a failed epoll_ctl other than ADD
+ * (the others need no memory), EAGAIN or a short transfer on an edge-triggered
+ * descriptor without a new edge, and EAGAIN or a short read once the other end
+ * has hung up (POLLHUP), as the rest can't be still on its way. Nothing here
+ * allocates. Not for threads: their faults can't be replayed.
  */
 #define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
@@ -380,11 +383,45 @@ static bool is_nonblocking(int fd)
     return flags != -1 && (flags & O_NONBLOCK) != 0;
 }
 
+/* True for a pair of sockets: a program's own, to wake itself, say. To it
+   EAGAIN means that the other end has enough to read already. */
+static bool is_pair(int fd)
+{
+    struct sockaddr_storage addr;
+    socklen_t own = sizeof(addr), other = sizeof(addr);
+
+    return getsockname(fd, (struct sockaddr *)&addr, &own) == 0 &&
+           getpeername(fd, (struct sockaddr *)&addr, &other) == 0 &&
+           own <= sizeof(sa_family_t) && other <= sizeof(sa_family_t);
+}
+
 static mode_t type_of(int fd)
 {
     struct stat st;
 
     return fstat(fd, &st) == -1 ? 0 : st.st_mode & S_IFMT;
+}
+
+/*
+ * An edge-triggered descriptor that is said to be drained, or full, and isn't:
+ * as if the rest had come a moment later, which is a new edge.
+ */
+static void new_edge(int fd)
+{
+    struct fd_state *s = state_of(fd);
+
+    if (s != NULL && s->epoll_fd != 0 && (s->interest.events & EPOLLET) &&
+        !(s->interest.events & EPOLLONESHOT))
+        REAL(epoll_ctl)(s->epoll_fd - 1, EPOLL_CTL_MOD, fd, &s->interest);
+}
+
+/* True if both sides have sent FIN, the connection is broken, or nobody has
+   the other end of a pipe any more. */
+static bool is_over(int fd)
+{
+    struct pollfd p = {.fd = fd};
+
+    return REAL(poll)(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
 }
 
 /* A seeded fault for a transfer of *n bytes. True: it fails, errno is set. */
@@ -401,6 +438,9 @@ static bool disturb(int fd, size_t *n, int kind)
     if (!interrupt && !again && !cut)
         return false;
     mode_t type = type_of(fd);
+    if (type == S_IFSOCK && is_pair(fd))
+        type = 0;
+    bool over = kind == F_short_read && is_over(fd);
     errno = saved_errno;
     if (type != S_IFSOCK && !(type == S_IFIFO && fd <= 1))
         return false;
@@ -409,8 +449,11 @@ static bool disturb(int fd, size_t *n, int kind)
         errno = EINTR;
         return true;
     }
+    if (over)
+        return false;
     if (again && is_nonblocking(fd)) {
         injected(F_eagain, fd);
+        new_edge(fd);
         errno = EAGAIN;
         return true;
     }
@@ -420,6 +463,8 @@ static bool disturb(int fd, size_t *n, int kind)
     size_t most = number >> 24 & 1 && *n > 8 ? 8 : *n - 1;
     *n = 1 + (number >> 25) % most;
     injected(kind, fd);
+    new_edge(fd);
+    errno = saved_errno;
     return false;
 }
 
@@ -543,6 +588,7 @@ static bool disturb_accept(int fd)
     }
     if (hit(number >> 8, pct_eagain) && is_nonblocking(fd)) {
         injected(F_eagain, fd);
+        new_edge(fd);
         errno = EAGAIN;
         return true;
     }
@@ -611,7 +657,8 @@ static bool may_be_spurious(int fd)
 
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 &&
            (listening ||
-            getpeername(fd, (struct sockaddr *)&addr, &addr_len) == 0);
+            (getpeername(fd, (struct sockaddr *)&addr, &addr_len) == 0 &&
+             !is_pair(fd)));
 }
 
 /* Adds one idle socket to what select found. True if there was one. */
