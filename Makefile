@@ -52,6 +52,12 @@ trace-%: all
 lab-%: tools
 	@docs/labs/lab $(number)
 
+exercise-%:
+	@docs/exercises/exercise $*
+
+check-%: tools
+	@docs/exercises/exercise --check $*
+
 bug-list:
 	@tests/bugs/lab --list
 
