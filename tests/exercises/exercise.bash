@@ -56,3 +56,42 @@ has_signal()
 {
     (((16#$1 >> ($2 - 1)) & 1))
 }
+
+# accept_a_crowd: 40 clients come while the server is stopped; it accepts and
+# serves them.
+accept_a_crowd()
+{
+    start_noting
+    stop "$SERVER_PID"
+    peer_start crowd -n 40 wait echo:100 fin end
+    wait_until 5 peer_is crowd '40 waiting*'
+    resume "$SERVER_PID"
+    peer_continue crowd
+    wait_until 5 peer_is crowd '*, 40 done*' >/dev/null ||
+        fail_because accept "40 clients served" "$(peer_state crowd)" \
+            "it stops accepting: is the cap for each iteration?"
+}
+
+assert_accepts_16()
+{
+    local most
+
+    accept_a_crowd
+    most=$(most_in_a_turn accept)
+    [ "$most" -le 16 ] ||
+        fail_because starve "at most 16 accepted between two waits" "$most" \
+            "no cap: as long as connections come, nobody else is served"
+    [ "$most" -eq 16 ] ||
+        fail_because accept "16 of 40 accepted before the next wait" "$most" \
+            "it goes back to the wait while connections are in the queue"
+}
+
+# assert_accepts_until_eagain: no two accepts fail between two waits.
+assert_accepts_until_eagain()
+{
+    accept_a_crowd
+    awk '$1 == "wait" { n = 0 }
+         $1 == "accept" && $3 < 0 && ++n == 2 { exit 1 }' "$NOTES" ||
+        fail_because nonblock "no more accept after EAGAIN" "several" \
+            "EAGAIN says that nobody waits: leave the loop"
+}

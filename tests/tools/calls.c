@@ -13,10 +13,10 @@
  * CALLS_STOP=1     raises SIGSTOP before each pause or sigsuspend
  * CALLS_HOLD=FILE  while it exists, writes to a non-blocking socket take
  *                  nothing: EAGAIN, after 5 ms, as the socket stays ready
- * CALLS_BAIT=1     when poll finds one ready element, another one that was
- *                  asked about is marked as well, and not counted: who stops
+ * CALLS_BAIT=1     every second time that poll finds one ready element, one
+ *                  in the middle is marked as well, and not counted: who stops
  *                  at the count never sees it
- * CALLS_NO_SHRINK=1  a realloc to a smaller size than the last fails
+ * CALLS_NO_SHRINK=1  the first two reallocs to a smaller size than the last fail
  *
  * What a program does in one call, such as how much it writes into an array,
  * strace doesn't see; and it may trace in few containers.
@@ -156,9 +156,10 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *time,
 void *realloc(void *p, size_t n)
 {
     static size_t last;
+    static int failures;
 
     note("realloc 0 %zu\n", n);
-    if (n < last && getenv("CALLS_NO_SHRINK") != NULL) {
+    if (n < last && getenv("CALLS_NO_SHRINK") != NULL && failures++ < 2) {
         errno = ENOMEM;
         return NULL;
     }
@@ -185,6 +186,7 @@ int epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout)
 
 int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
+    static unsigned baits;
     nfds_t written = 0, bait = n;
 
     for (nfds_t i = 0; i < n; i++) {
@@ -198,7 +200,8 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
             bait = i;
         fds[i].events |= SEEN;
     }
-    if (getenv("CALLS_BAIT") != NULL && result == 1 && bait < n)
+    if (getenv("CALLS_BAIT") != NULL && result == 1 && bait < n &&
+        baits++ % 2 == 0)
         fds[bait].revents = POLLIN;
     note("wait -1 %d %zu\n", result, (size_t)written);
     return result;
