@@ -10,13 +10,14 @@
  *                      read 5 100 16384 100 bytes of at most 16384
  *                      write 5 -1 100   and accept, epoll_ctl, timer_settime
  *                      realloc 0 512    the size asked for
+ * CALLS_SHORT=N    a read from a socket gets at most N bytes
  * CALLS_STOP=1     raises SIGSTOP before each pause or sigsuspend
  * CALLS_HOLD=FILE  while it exists, writes to a non-blocking socket take
  *                  nothing: EAGAIN, after 5 ms, as the socket stays ready
  * CALLS_BAIT=1     every second time that poll finds one ready element, one
  *                  in the middle is marked as well, and not counted: who stops
  *                  at the count never sees it
- * CALLS_NO_SHRINK=1  the first two reallocs to a smaller size than the last fail
+ * CALLS_NO_SHRINK=1  the first two reallocs to less than the last one fail
  *
  * What a program does in one call, such as how much it writes into an array,
  * strace doesn't see; and it may trace in few containers.
@@ -72,15 +73,29 @@ __attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
     errno = saved_errno;
 }
 
+static bool is_socket(int fd)
+{
+    int type;
+    socklen_t len = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
+}
+
+/* Returns how many of n bytes a read may get. */
+static size_t shortened(int fd, size_t n)
+{
+    const char *text = getenv("CALLS_SHORT");
+    size_t most = text != NULL ? strtoul(text, NULL, 10) : n;
+
+    return most < n && is_socket(fd) ? most : n;
+}
+
 static bool is_held(int fd)
 {
     const char *path = getenv("CALLS_HOLD");
     const struct timespec delay = {.tv_nsec = 5000000};
-    int type;
-    socklen_t len = sizeof(type);
 
-    if (path == NULL || access(path, F_OK) == -1 ||
-        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1 ||
+    if (path == NULL || access(path, F_OK) == -1 || !is_socket(fd) ||
         !(fcntl(fd, F_GETFL) & O_NONBLOCK))
         return false;
     nanosleep(&delay, NULL);
@@ -90,7 +105,7 @@ static bool is_held(int fd)
 
 ssize_t read(int fd, void *buf, size_t n)
 {
-    ssize_t result = REAL(read)(fd, buf, n);
+    ssize_t result = REAL(read)(fd, buf, shortened(fd, n));
 
     note("read %d %zd %zu\n", fd, result, n);
     return result;
@@ -98,7 +113,7 @@ ssize_t read(int fd, void *buf, size_t n)
 
 ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
-    ssize_t result = REAL(recv)(fd, buf, n, flags);
+    ssize_t result = REAL(recv)(fd, buf, shortened(fd, n), flags);
 
     note("read %d %zd %zu\n", fd, result, n);
     return result;
