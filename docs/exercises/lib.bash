@@ -5,6 +5,7 @@
 # after its name and a colon (see docs/steps/lib.bash):
 #
 #     Title     what to do, in a line
+#     Time      how long it takes to solve
 #     Stage     the stage that the reader gets a copy of
 #     Start     a patch that the copy has already, if any
 #     Like      whose limits the server may have, if not the stage's

@@ -37,13 +37,14 @@ build_answer()
         CFLAGS='-O1 -Werror' server
 }
 
-# check NN.M SERVER: what `make check-NN.M SERVER=…` prints. Nothing of this
-# run may reach that one (see grading.bats).
+# check PROJECT NN.M [SERVER]: what `make check-NN.M SERVER=…` prints in that
+# folder. Nothing of this run may reach that one (see grading.bats).
 check()
 {
     env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
-        TMPDIR="$BATS_TEST_TMPDIR" STAGES_DIR="$STAGES_DIR" PATIENCE=5 \
-        SERVER="'$2'" "$ROOT_DIR/docs/exercises/exercise" --check "$1" 2>&1
+        TMPDIR="$BATS_TEST_TMPDIR" PATIENCE=5 ${3:+"SERVER='$3'"} \
+        STAGES_DIR="${STAGES_DIR:-}" \
+        "$1/docs/exercises/exercise" --check "$2" 2>&1
 }
 
 # try NN.M NAME: checks that answer, up to the first failure, and prints how it
@@ -58,7 +59,7 @@ try()
         cat "$log"
         return 1
     fi
-    check "$1" "$dir/server" 3>&- 4>&- | sed '/^not ok/q' >"$log"
+    check "$ROOT_DIR" "$1" "$dir/server" 3>&- 4>&- | sed '/^not ok/q' >"$log"
     told=$(tail -n 1 "$log")
     printf '%s  %-26s %3d s  %s\n' "$1" "$2" $((SECONDS - began)) \
         "$(sed "s|'.*': ||" <<<"$told")"
@@ -90,4 +91,74 @@ try()
     cat "$BATS_TEST_TMPDIR"/*/*.told
     sed -n 's/^0[1-9][.].* s  /# &/p' "$BATS_TEST_TMPDIR"/*/*.told >&3
     [ "$failed" -eq 0 ]
+}
+
+@test "exercises: the table in docs/README.md is what the patches say" {
+    diff -u <(sed -n '/^| exercise/,/^$/{ /./p; }' "$ROOT_DIR/docs/README.md") \
+        <("$STEPS_DIR/exercise" --table) ||
+        fail "docs/README.md is behind: docs/exercises/exercise --table"
+}
+
+@test "exercises: each has a check, two wrong answers, and its chapter" {
+    local exercise
+
+    for exercise in $(exercises); do
+        grep -q "^@test \"$exercise: " "$TESTS_DIR/exercises/$exercise.bats"
+        [ "$(answers "$exercise" | grep -c '^wrong-')" -ge 2 ]
+        grep -q "^\*\*$exercise " "$ROOT_DIR/docs/${exercise%.*}"-*.md
+        grep -q "make check-$exercise" "$ROOT_DIR/docs/${exercise%.*}"-*.md
+    done
+    # The others say that they aren't, or by what else.
+    [ -z "$(awk '
+        function finish() {
+            if (name != "" && !told)
+                print FILENAME ": " name
+            name = ""
+        }
+        /^## / { finish(); here = $0 == "## Exercises"; all = 0 }
+        here && /^None of these is graded/ { all = 1 }
+        here && /^\*\*[0-9.]+ / { finish(); name = $1; told = all }
+        /[Gg]raded/ { told = 1 }
+        END { finish() }' "$ROOT_DIR"/docs/0[1-9]-*.md | tee /dev/stderr)" ]
+}
+
+# A copy of the project, as what is made there stays.
+copy_project()
+{
+    mkdir -p "$BATS_TEST_TMPDIR/mein übung/docs"
+    cd "$BATS_TEST_TMPDIR/mein übung" || return
+    cp -R "$STAGES_DIR"/0[1-6]-* .
+    cp -R "$ROOT_DIR"/docs/{exercises,steps} docs
+    ln -s "$TESTS_DIR" tests
+    unset STAGES_DIR
+}
+
+@test "exercises: a copy is made once, and graded when it builds" {
+    local dir=.build/exercises/01.2 first
+
+    copy_project
+    first=$(docs/exercises/exercise 01.2)
+    [[ $first == *"make check-01.2"* ]]
+    # A second time nothing changes, and nothing is nested.
+    echo 'mistake' >>"$dir/server.c"
+    [ "$(docs/exercises/exercise 01.2)" = "$first" ]
+    grep -q mistake "$dir/server.c"
+    [ ! -e "$dir/01-blocking" ]
+    run check . 01.2
+    echo "$output"
+    [ "$status" -ne 0 ]
+    [[ $output == *"server.c:"*error* && $output != *passed* ]]
+    run check . 01.3
+    [ "$status" -eq 1 ]
+    [[ $output == *"make exercise-01.3"* ]]
+}
+
+@test "exercises: a program that is older than its source is refused" {
+    copy_project
+    ${MAKE:-make} -s -C 01-blocking
+    touch 01-blocking/server.c
+    run check . 01.2 01-blocking/server
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ $output == *"server.c is newer than server: build it first" ]]
 }

@@ -7,7 +7,7 @@ no_child()
     [ "$(count_children "$SERVER_PID")" -eq 0 ]
 }
 
-@test "02.2: 20 children end and leave no zombie, though the parent is stopped" {
+@test "02.2: 20 children end and leave no zombie while the parent is stopped" {
     need_proc
     server_start
     peer_start peers -n 20 echo:100 wait fin end

@@ -62,7 +62,8 @@ none_runs()
     peer_start crowd -n 50 echo:100 wait fin end
     peer_wait crowd '50 waiting*'
     # It stops just before pause or sigsuspend, if it uses these.
-    wait_until 5 stopped "$SERVER_PID" || skip "it waits neither in pause nor in sigsuspend"
+    wait_until 5 stopped "$SERVER_PID" ||
+        skip "it waits neither in pause nor in sigsuspend"
     peer_continue crowd
     assert_peer_succeeds crowd
     wait_until 10 none_runs

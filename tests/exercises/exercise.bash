@@ -1,5 +1,5 @@
 # exercise -- what the exercises' checks need beside lib/stage
-# shellcheck shell=bash disable=SC2034,SC2153 # for and from the other files
+# shellcheck shell=bash disable=SC2034,SC2120,SC2153 # for and from the others
 
 load ../lib/stage
 setup() { stage_setup; }
@@ -44,7 +44,7 @@ most_in_a_turn()
         END { print most + 0 }' "$NOTES"
 }
 
-# signals_of PID FIELD: prints the mask that /proc tells: SigIgn, SigCgt, SigBlk.
+# signals_of PID FIELD: prints SigIgn, SigCgt or SigBlk, a mask in /proc.
 signals_of()
 {
     need_proc
