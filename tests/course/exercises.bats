@@ -34,7 +34,7 @@ build_answer()
     else
         answer "$1" "$2" "$3"
     fi && env -u MAKEFLAGS -u MAKELEVEL "${MAKE:-make}" -s -C "$3" \
-        CFLAGS='-O1 -Werror' server
+        CFLAGS="-O$([ "$2" = solution ] && echo 2 || echo 0) -Werror" server
 }
 
 # check PROJECT NN.M [SERVER]: what `make check-NN.M SERVER=…` prints in that
@@ -81,8 +81,8 @@ try()
             try "$exercise" "$name" >"$BATS_TEST_TMPDIR/$exercise/$name.told" &
             pids+=("$!")
             n=${#pids[@]}
-            # Four at a time, as most of it is waiting.
-            [ "$n" -lt 4 ] || wait "${pids[n - 4]}" || failed=1
+            # Six at a time, as most of it is waiting.
+            [ "$n" -lt 6 ] || wait "${pids[n - 6]}" || failed=1
         done
     done
     for n in "${pids[@]}"; do

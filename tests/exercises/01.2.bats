@@ -5,6 +5,7 @@ load exercise
 @test "01.2: SIGPIPE is left as it was: not ignored, caught or blocked" {
     local kind
 
+    need_proc
     server_start
     for kind in SigIgn SigCgt SigBlk; do
         ! has_signal "$(signals_of "$SERVER_PID" "$kind")" 13 ||

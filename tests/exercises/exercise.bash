@@ -47,7 +47,6 @@ most_in_a_turn()
 # signals_of PID FIELD: prints SigIgn, SigCgt or SigBlk, a mask in /proc.
 signals_of()
 {
-    need_proc
     sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
 }
 
