@@ -59,7 +59,8 @@ try()
         cat "$log"
         return 1
     fi
-    check "$ROOT_DIR" "$1" "$dir/server" 3>&- 4>&- | sed '/^not ok/q' >"$log"
+    check "$ROOT_DIR" "$1" "$dir/server" 3>&- 4>&- |
+        sed "$([ "$2" = solution ] || echo '/^not ok/q')" >"$log"
     told=$(tail -n 1 "$log")
     printf '%s  %-26s %3d s  %s\n' "$1" "$2" $((SECONDS - began)) \
         "$(sed "s|'.*': ||" <<<"$told")"

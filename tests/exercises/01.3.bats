@@ -6,15 +6,16 @@ load exercise
     server_start
     peer_start silent echo:10 wait
     peer_wait silent '1 waiting*'
-    peer -t 6 echo:1000 fin end || exchange_failed one-at-a-time \
-        "the second client served after 2 s" "the silent one is still waited \
-for: does read return, and is its -1 with EAGAIN the end?"
+    peer -t 6 echo:1000 fin end || fail_because one-at-a-time \
+        "the second client served after 2 s" "$(complaint)" "the silent one \
+is still waited for: does read return, and is its -1 with EAGAIN the end?"
 }
 
 @test "01.3: a client that pauses for a second is served on" {
     server_start
     peer echo:10 pause:1000 echo:10 pause:1000 echo:10 fin end ||
-        exchange_failed one-at-a-time "all comes back, after pauses of 1 s" \
+        fail_because one-at-a-time "all comes back, after pauses of 1 s" \
+            "$(complaint)" \
             "it gives up too soon: tv_sec has seconds, tv_usec microseconds"
 }
 

@@ -20,20 +20,21 @@ threads_are()
     need_proc
     server_start
     peer_start silent wait fin end
+    peer_wait silent '1 waiting*'
     peer_start crowd -n 30 -t 5 echo:1000 wait fin end
     wait_until 5 peer_is crowd '30 waiting*' ||
-        fail_because one-at-a-time "30 clients served beside a silent one" \
+        fail_because 01#its-limit "30 clients served beside a silent one" \
             "$(peer_state crowd)" "main still waits for a client, or closes \
 the connection that a thread has"
-    threads_are 32 ||
-        fail_because one-at-a-time "32 threads, with main's" \
+    wait_until 5 threads_are 32 ||
+        fail_because 01#its-limit "32 threads, with main's" \
             "$THREADS, and $(count_children "$SERVER_PID") children" \
             "not a thread for each connection"
     peer_continue crowd silent
     assert_peer_succeeds crowd
     assert_peer_succeeds silent
     wait_until 5 threads_are 1 ||
-        fail_because close "only main's thread is left" "$THREADS threads" \
+        fail_because 01#main "only main's thread is left" "$THREADS threads" \
             "a thread doesn't end with its connection"
     assert_server_healthy
 }
@@ -46,8 +47,8 @@ the connection that a thread has"
     wait_until 5 peer_is crowd '200 waiting*'
     resume "$SERVER_PID"
     peer_continue crowd
-    assert_peer_succeeds crowd || fail \
-        "(for this exercise: does each thread have its own copy of conn_fd?)"
+    assert_served crowd 01#exercises "200 clients served" \
+        "a thread has another one's descriptor: does each have its own copy?"
 }
 
 # memory_of PID: prints the size of all its mappings, in KiB.
@@ -69,7 +70,7 @@ memory_of()
     after=$(memory_of "$SERVER_PID")
     # Of a hundred at once some stacks are kept for the next threads.
     [ $((after - before)) -le 20000 ] ||
-        fail_because memory "about as much memory as before 200 threads" \
+        fail_because 01#exercises "about as much memory as before 200 threads" \
             "$((after - before)) KiB more" \
             "a thread that is neither detached nor joined keeps its stack"
 }

@@ -68,7 +68,8 @@ none_runs()
     assert_peer_succeeds crowd
     wait_until 10 none_runs
     resume "$SERVER_PID"
-    peer -t 5 echo:100 fin end || exchange_failed 02#exercises \
-        "the next client is served" "SIGCHLD came after the check and before \
-the wait, which it doesn't end: block it, and unblock it in sigsuspend"
+    peer -t 5 echo:100 fin end || fail_because 02#exercises \
+        "the next client is served" "$(complaint)" "SIGCHLD came after the \
+check and before the wait, which it doesn't end: block it, and unblock it in \
+sigsuspend"
 }

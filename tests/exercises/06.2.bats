@@ -92,8 +92,8 @@ is_at_rest()
     assert_echoes -n 20 send:100K reset
     assert_server_healthy
     kill -KILL "$TARGET_PID"
-    peer -t 5 send:10 drain || exchange_failed close \
-        "the client's connection ends when there is no target" \
+    peer -t 5 send:10 drain || fail_because close \
+        "the client's connection ends when there is no target" "$(complaint)" \
         "on_close of one has to close the other"
     alive "$SERVER_PID"
 }

@@ -63,8 +63,8 @@ start_working()
 
 @test "06.3: others are served while it works" {
     start_working
-    peer -t 5 -n 5 ping:20 fin end || exchange_failed starve \
-        "five clients served while the worker works" \
+    peer -t 5 -n 5 ping:20 fin end || fail_because starve \
+        "five clients served while the worker works" "$(complaint)" \
         "the handler computes, or waits for the worker's answer"
     resume "$WORKER"
     assert_answered work

@@ -11,9 +11,9 @@ send_while_stopped()
     peer_start clients -n 3 -t 5 send:20000 fin receive end
     wait_until 5 peer_is clients '*60000 sent*'
     resume "$SERVER_PID"
-    assert_peer_succeeds clients || fail "(for this exercise: a connection \
-that isn't drained gets no new event: keep it on a list, and don't sleep \
-while there is one)"
+    assert_served clients edge "3 clients get their 20,000 bytes back" \
+        "a connection that isn't drained gets no new event: keep it on a \
+list, and don't sleep while there is one"
 }
 
 @test "09.2: a connection is read at most 16 times between two waits" {

@@ -44,6 +44,16 @@ most_in_a_turn()
         END { print most + 0 }' "$NOTES"
 }
 
+# assert_served NAME TOPIC EXPECTED CAUSE: that peer gets all back. The cause is
+# what this exercise would say of it.
+assert_served()
+{
+    look_up_peer "$1"
+    STATUS=stuck
+    wait_for_exit "$PEER_PID" "$((PATIENCE + 1))" >/dev/null || true
+    [ "$STATUS" = 0 ] || fail_because "$2" "$3" "$(complaint "$1")" "$4"
+}
+
 # signals_of PID FIELD: prints SigIgn, SigCgt or SigBlk, a mask in /proc.
 signals_of()
 {
