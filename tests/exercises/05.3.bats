@@ -23,7 +23,8 @@ load exercise
     more=$(($(noted epoll_ctl) + $(noted timer_settime)))
     [ "$(noted wait)" -le 110 ] && [ "$more" -le 5 ] ||
         fail_because 05#exercises \
-            "a wait for each of 100 messages, and no other call" "$(noted wait) waits, $more epoll_ctl and timerfd_settime" \
+            "a wait for each of 100 messages, and no other call" \
+            "$(noted wait) waits, $more epoll_ctl and timerfd_settime" \
             "a time limit needs no kernel: a list in order is enough"
 }
 
