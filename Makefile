@@ -59,6 +59,12 @@ grade: tools
 grade-bundle:
 	@docs/grading/bundle
 
+exercise-%:
+	@docs/exercises/exercise $*
+
+check-%: tools
+	@docs/exercises/exercise --check $*
+
 bug-list:
 	@tests/bugs/lab --list
 

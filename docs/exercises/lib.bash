@@ -1,0 +1,66 @@
+# lib -- what docs/exercises/exercise and tests/course/exercises.bats share
+# shellcheck shell=bash
+#
+# NN.M/solution.patch is a solution of exercise NN.M. Above the diff stand, each
+# after its name and a colon (see docs/steps/lib.bash):
+#
+#     Title     what to do, in a line
+#     Time      how long it takes to solve
+#     Stage     the stage that the reader gets a copy of
+#     Start     a patch that the copy has already, if any
+#     Like      whose limits the server may have, if not the stage's
+#     Tests     FILE.bats ...: a regular expression for names of the suite's
+#               tests that it must pass as well; it may break after a |
+#
+# NN.M/wrong-NAME.patch is an answer that looks right; its first line tells
+# what is wrong with it. What tells them apart is tests/exercises/NN.M.bats.
+
+# shellcheck source-path=SCRIPTDIR source=../steps/lib.bash
+. "${BASH_SOURCE[0]%/*}/../steps/lib.bash"
+# Where field and tests_of look.
+STEPS_DIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+
+# exercises: prints the numbers of all that are graded, a line each.
+exercises()
+{
+    (cd "$STEPS_DIR" && printf '%s\n' [0-9]*.[0-9]*)
+}
+
+# about NN.M NAME: prints that paragraph above its solution.
+about()
+{
+    field "$1/solution" "$2"
+}
+
+# start_exercise NN.M DIR: puts what the reader starts from into DIR.
+start_exercise()
+{
+    local start
+
+    start=$(about "$1" Start)
+    make_step "$(about "$1" Stage)" "$2" || return 1
+    [ -z "$start" ] ||
+        (cd "$2" && plain_git apply -p2 "$ROOT_DIR/$start")
+}
+
+# answer NN.M NAME DIR: the same, with NAME.patch applied.
+answer()
+{
+    start_exercise "$1" "$3" &&
+        (cd "$3" && plain_git apply "$STEPS_DIR/$1/$2.patch")
+}
+
+# grade NN.M SERVER: runs the tests of the exercise on that server and, once
+# they pass, those that it names: it must still be an echo server.
+grade()
+{
+    local tests like
+
+    tests=$(tests_of "$1/solution")
+    like=$(about "$1" Like)
+    export SERVER=$2 LIKE=${like:-$(about "$1" Stage)}
+    FILES=exercises/$1.bats "$ROOT_DIR/tests/run" || return 1
+    [ -n "$tests" ] || return 0
+    echo "# And what it did before:"
+    FILES=${tests%%: *} FILTER=${tests#*: } "$ROOT_DIR/tests/run"
+}

@@ -1,0 +1,17 @@
+# 01.2 -- a write to a client that has left fails, and makes no signal
+
+load exercise
+
+@test "01.2: SIGPIPE is left as it was: not ignored, caught or blocked" {
+    local kind
+
+    need_proc
+    server_start
+    for kind in SigIgn SigCgt SigBlk; do
+        ! has_signal "$(signals_of "$SERVER_PID" "$kind")" 13 ||
+            fail_because sigpipe "SIGPIPE at its default" \
+                "/proc/$SERVER_PID/status has it in $kind" \
+                "the process still does something about the signal: \
+only the flag of send should"
+    done
+}

@@ -1,0 +1,27 @@
+# 01.3 -- a client that has said nothing for 2 seconds is given up
+
+load exercise
+
+@test "01.3: a silent client is given up, and the next one served" {
+    server_start
+    peer_start silent echo:10 wait
+    peer_wait silent '1 waiting*'
+    peer -t 6 echo:1000 fin end || fail_because one-at-a-time \
+        "the second client served after 2 s" "$(complaint)" "the silent one \
+is still waited for: does read return, and is its -1 with EAGAIN the end?"
+}
+
+@test "01.3: a client that pauses for a second is served on" {
+    server_start
+    peer echo:10 pause:1000 echo:10 pause:1000 echo:10 fin end ||
+        fail_because one-at-a-time "all comes back, after pauses of 1 s" \
+            "$(complaint)" \
+            "it gives up too soon: tv_sec has seconds, tv_usec microseconds"
+}
+
+@test "01.3: with no client, it waits for more than 2 seconds" {
+    server_start
+    pause 2.5 # the time in which nothing may happen
+    assert_nothing_logged
+    assert_echoes -t 5 echo:1000 fin end
+}

@@ -1,0 +1,75 @@
+# 02.4 -- never more than 50 children
+
+load exercise
+
+children_are()
+{
+    [ "$(count_children "$SERVER_PID")" -eq "$1" ]
+}
+
+# start_crowd N: starts N clients, each of whom stays; 50 are served.
+start_crowd()
+{
+    peer_start crowd -n "$1" echo:100 wait fin end
+    wait_until 5 peer_is crowd '[5-9][0-9] waiting*' >/dev/null || true
+    peer_is crowd '50 waiting*' ||
+        fail_because fork "50 of $1 clients served" "$(peer_state crowd)" \
+            "it accepts more than 50, or stops before"
+}
+
+@test "02.4: of 60 clients 50 are served; the others wait, and come next" {
+    server_start
+    server_warm_up
+    start_crowd 60
+    assert_idle "at the limit of 50 children"
+    peer_is crowd '50 waiting, 10 busy, 0 done, 0 lost*' && children_are 50 ||
+        fail_because fork "50 children, 10 clients in the accept queue" \
+            "$(count_children "$SERVER_PID") children; $(peer_state crowd)" \
+            "the limit isn't kept, or clients are refused: don't accept"
+    peer_continue crowd
+    wait_until 5 peer_is crowd '*, 60 done*' ||
+        fail_because zombies "the 10 are served when others end" \
+            "$(peer_state crowd)" "children that ended aren't counted down"
+    assert_server_healthy
+}
+
+@test "02.4: 50 children that end at once make room for 50" {
+    server_start
+    server_warm_up
+    start_crowd 50
+    stop "$SERVER_PID"
+    peer_continue crowd
+    assert_peer_succeeds crowd
+    wait_until 10 none_runs
+    resume "$SERVER_PID"
+    start_crowd 50 || fail_because zombies "50 more clients served" \
+        "$(peer_state crowd)" \
+        "one SIGCHLD stands for many children: count each that is reaped"
+    peer_continue crowd
+    assert_peer_succeeds crowd
+}
+
+# none_runs: all its children are zombies.
+none_runs()
+{
+    look_at_children "$SERVER_PID"
+    [ ${#CHILDREN[@]} -eq "$ZOMBIES" ]
+}
+
+
+@test "02.4: the last child ends between the check and the wait" {
+    start_noting CALLS_STOP=1
+    peer_start crowd -n 50 echo:100 wait fin end
+    peer_wait crowd '50 waiting*'
+    # It stops just before pause or sigsuspend, if it uses these.
+    wait_until 5 stopped "$SERVER_PID" ||
+        skip "it waits neither in pause nor in sigsuspend"
+    peer_continue crowd
+    assert_peer_succeeds crowd
+    wait_until 10 none_runs
+    resume "$SERVER_PID"
+    peer -t 5 echo:100 fin end || fail_because 02#exercises \
+        "the next client is served" "$(complaint)" "SIGCHLD came after the \
+check and before the wait, which it doesn't end: block it, and unblock it in \
+sigsuspend"
+}

@@ -1,0 +1,45 @@
+# 04.2 -- an element of fds is written when something changes
+
+load exercise
+
+@test "04.2: messages of one connection leave the elements of 50 alone" {
+    local most
+
+    start_noting
+    peer_start idle -n 50 echo:10 wait fin end
+    peer_wait idle '50 waiting*'
+    peer_start talker echo:10 wait ping:20 wait fin end
+    peer_wait talker '1 waiting*'
+    forget_notes
+    peer_continue talker
+    peer_wait talker '1 waiting*1290 received*'
+    most=$(awk '$1 == "wait" && $4 > most { most = $4 }
+        END { print most + 0 }' "$NOTES")
+    # That of the listening socket, and the talker's.
+    [ "$most" -le 2 ] ||
+        fail_because interest "at most 2 elements written for a poll" \
+            "$most of 52" "the array is filled again in each iteration"
+    peer_continue talker idle
+    assert_peer_succeeds talker
+    assert_peer_succeeds idle
+}
+
+@test "04.2: a connection that moves into a gap takes its element along" {
+    start_noting
+    peer_start first echo:10 wait fin end
+    peer_wait first '1 waiting*'
+    peer_start others -n 5 echo:10 wait echo:1000 fin end
+    peer_wait others '5 waiting*'
+    forget_notes
+    peer_continue first
+    assert_peer_succeeds first
+    # Nobody is ready when this comes: so nobody else is read.
+    peer echo:10 fin end
+    [ "$(noted read '' -1)" -eq 0 ] ||
+        fail_because walk "no read but of what has come" \
+            "$(noted read '' -1) reads that failed with EAGAIN" "the element \
+in the gap still has the descriptor that was closed: poll says POLLNVAL"
+    peer_continue others
+    assert_peer_succeeds others
+    assert_server_healthy
+}

@@ -1,0 +1,55 @@
+# 05.3 -- connections that have been idle for 2 seconds are closed
+
+load exercise
+
+@test "05.3: who says nothing for 2 s is closed, who pauses for 1 s isn't" {
+    server_start
+    peer_start silent -t 8 echo:10 end
+    peer echo:10 pause:1000 echo:10 pause:1000 echo:10 pause:1000 echo:10 \
+        fin end ||
+        fail_because 05#exercises "a client that pauses for 1 s is served" \
+            "$(complaint)" \
+            "each message starts its 2 s anew: move it to the list's end"
+    wait_for_exit "$PEER_silent" 9 && [ "$STATUS" -eq 0 ] ||
+        fail_because 05#exercises "a silent client gets FIN after 2 s" \
+            "$(peer_state silent)" "nobody looks for those that are due"
+}
+
+@test "05.3: a message costs no system call more than before" {
+    local more
+
+    start_noting
+    assert_echoes ping:100 fin end
+    more=$(($(noted epoll_ctl) + $(noted timer_settime)))
+    [ "$(noted wait)" -le 110 ] && [ "$more" -le 5 ] ||
+        fail_because 05#exercises \
+            "a wait for each of 100 messages, and no other call" \
+            "$(noted wait) waits, $more epoll_ctl and timerfd_settime" \
+            "a time limit needs no kernel: a list in order is enough"
+}
+
+@test "05.3: 100 idle connections wake nobody up" {
+    start_noting
+    peer_start idle -n 100 -l echo:10 wait
+    peer_wait idle '100 waiting*'
+    forget_notes
+    pause 1 # less than the limit
+    [ "$(noted wait)" -le 3 ] ||
+        fail_because 05#exercises "the server sleeps while nothing is due" \
+            "$(noted wait) waits in 1 s" \
+            "wait until the first of the list is due, and no shorter"
+}
+
+@test "05.3: stopped for longer than that, it answers what has come" {
+    server_start
+    peer_start client echo:10 wait echo:1000 fin end
+    peer_wait client '1 waiting*'
+    stop "$SERVER_PID"
+    pause 2.2 # the limit passes
+    peer_continue client
+    wait_until 5 peer_is client '*1010 sent*'
+    resume "$SERVER_PID"
+    assert_served client 05#exercises "what came in the meantime comes back" \
+        "it is closed before its event is handled: close those that are due \
+when all events of this wait have been seen"
+}

@@ -1,0 +1,81 @@
+# 06.3 -- what takes 200 ms is given to a worker process
+
+load exercise
+
+# say TEXT: sends it on the connection that descriptor 9 has.
+say()
+{
+    printf '%s\n' "$1" >&9
+}
+
+# assert_answered TEXT: the next line that comes back.
+assert_answered()
+{
+    local line=
+
+    read -r -t 5 -u 9 line || true
+    [ "$line" = "$1" ] ||
+        fail_because state "the answer: $1" "${line:-nothing}" "what is sent \
+after \`work' overtakes it, or is lost: pause the connection meanwhile"
+}
+
+# has_worker: sets WORKER to the id of the server's child.
+has_worker()
+{
+    look_at_children "$SERVER_PID"
+    WORKER=${CHILDREN[0]:-}
+    [ -n "$WORKER" ]
+}
+
+# start_working: starts the server, has `work' sent, and stops the worker.
+start_working()
+{
+    server_start
+    exec 9<>"/dev/tcp/localhost/$PORT"
+    # There from the start, or made for the work.
+    if has_worker; then
+        stop "$WORKER"
+        say work
+    else
+        say work
+        wait_until 1 has_worker >/dev/null ||
+            fail_because starve "a child process that works" "none" \
+                "the process that serves all computes itself"
+        stop "$WORKER"
+    fi
+}
+
+@test "06.3: work takes 200 ms of CPU, and then comes back" {
+    local before
+
+    need_proc
+    server_start
+    exec 9<>"/dev/tcp/localhost/$PORT"
+    look_at_time "$SERVER_PID"
+    before=$CPU_MS
+    say work
+    assert_answered work
+    look_at_time "$SERVER_PID"
+    [ $((CPU_MS - before)) -ge 150 ] ||
+        fail_because starve "200 ms of CPU time for work" \
+            "$((CPU_MS - before)) ms" "nobody computes"
+}
+
+@test "06.3: others are served while it works" {
+    start_working
+    peer -t 5 -n 5 ping:20 fin end || fail_because starve \
+        "five clients served while the worker works" "$(complaint)" \
+        "the handler computes, or waits for the worker's answer"
+    resume "$WORKER"
+    assert_answered work
+}
+
+@test "06.3: what a client sends after work comes back after it" {
+    start_working
+    say more
+    # Served after that was read, in any case.
+    assert_echoes -t 5 ping:5 fin end
+    resume "$WORKER"
+    assert_answered work
+    assert_answered more
+}

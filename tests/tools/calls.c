@@ -1,0 +1,266 @@
+/*
+ * calls -- LD_PRELOAD library: notes a server's calls, for the exercises
+ *
+ * usage: LD_PRELOAD=calls.so CALLS=FILE ... PROGRAM
+ *
+ * CALLS=FILE       a line for each call: NAME FD RESULT [DETAIL]
+ *                      wait -1 2        a wait for events told of 2
+ *                      wait -1 2 51     as poll, for which the program has
+ *                                       written 51 elements since the last
+ *                      read 5 100 16384 100 bytes of at most 16384
+ *                      write 5 -1 100   and accept, epoll_ctl, timer_settime
+ *                      realloc 0 512    the size asked for
+ * CALLS_SHORT=N    a read from a socket gets at most N bytes
+ * CALLS_STOP=1     raises SIGSTOP before each pause or sigsuspend
+ * CALLS_HOLD=FILE  while it exists, writes to a non-blocking socket take
+ *                  nothing: EAGAIN, after 5 ms, as the socket stays ready
+ * CALLS_BAIT=1     every second time that poll finds one ready element, one
+ *                  in the middle is marked as well, and not counted: who stops
+ *                  at the count never sees it
+ * CALLS_NO_SHRINK=1  the first two reallocs to less than the last one fail
+ *
+ * What a program does in one call, such as how much it writes into an array,
+ * strace doesn't see; and it may trace in few containers.
+ */
+#define _GNU_SOURCE
+#undef _FORTIFY_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEEN 0x4000 /* in events: poll has seen this; no kernel uses it */
+
+/* The function that the program would have called without this. */
+#define REAL(name) \
+    __extension__({ \
+        static __typeof__(&(name)) real_##name; \
+        if (real_##name == NULL) \
+            real_##name = (__typeof__(&(name)))dlsym(RTLD_NEXT, #name); \
+        real_##name; \
+    })
+
+/* Notes a call. Keeps errno, as signal handlers call this, too. */
+__attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
+{
+    int saved_errno = errno;
+    const char *path = getenv("CALLS");
+    char line[100];
+    va_list args;
+
+    if (path == NULL)
+        return;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    long fd = syscall(SYS_openat, AT_FDCWD, path,
+                      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd == -1 || syscall(SYS_write, fd, line, (size_t)n) != n)
+        abort();
+    syscall(SYS_close, fd);
+    errno = saved_errno;
+}
+
+static bool is_socket(int fd)
+{
+    int type;
+    socklen_t len = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
+}
+
+/* Returns how many of n bytes a read may get. */
+static size_t shortened(int fd, size_t n)
+{
+    const char *text = getenv("CALLS_SHORT");
+    size_t most = text != NULL ? strtoul(text, NULL, 10) : n;
+
+    return most < n && is_socket(fd) ? most : n;
+}
+
+static bool is_held(int fd)
+{
+    const char *path = getenv("CALLS_HOLD");
+    const struct timespec delay = {.tv_nsec = 5000000};
+
+    if (path == NULL || access(path, F_OK) == -1 || !is_socket(fd) ||
+        !(fcntl(fd, F_GETFL) & O_NONBLOCK))
+        return false;
+    nanosleep(&delay, NULL);
+    errno = EAGAIN;
+    return true;
+}
+
+ssize_t read(int fd, void *buf, size_t n)
+{
+    ssize_t result = REAL(read)(fd, buf, shortened(fd, n));
+
+    note("read %d %zd %zu\n", fd, result, n);
+    return result;
+}
+
+ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+    ssize_t result = REAL(recv)(fd, buf, shortened(fd, n), flags);
+
+    note("read %d %zd %zu\n", fd, result, n);
+    return result;
+}
+
+ssize_t write(int fd, const void *buf, size_t n)
+{
+    ssize_t result = is_held(fd) ? -1 : REAL(write)(fd, buf, n);
+
+    note("write %d %zd %zu\n", fd, result, n);
+    return result;
+}
+
+ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+    ssize_t result = is_held(fd) ? -1 : REAL(send)(fd, buf, n, flags);
+
+    note("write %d %zd %zu\n", fd, result, n);
+    return result;
+}
+
+int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+    int result = REAL(accept)(fd, addr, len);
+
+    note("accept %d %d\n", fd, result);
+    return result;
+}
+
+int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
+{
+    int result = REAL(accept4)(fd, addr, len, flags);
+
+    note("accept %d %d\n", fd, result);
+    return result;
+}
+
+int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
+{
+    int result = REAL(epoll_ctl)(epoll_fd, op, fd, event);
+
+    note("epoll_ctl %d %d %d\n", fd, result, op);
+    return result;
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *time,
+                    struct itimerspec *old)
+{
+    int result = REAL(timerfd_settime)(fd, flags, time, old);
+
+    note("timer_settime %d %d\n", fd, result);
+    return result;
+}
+
+void *realloc(void *p, size_t n)
+{
+    static size_t last;
+    static int failures;
+
+    note("realloc 0 %zu\n", n);
+    if (n < last && getenv("CALLS_NO_SHRINK") != NULL && failures++ < 2) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    last = n;
+    return REAL(realloc)(p, n);
+}
+
+int select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e,
+           struct timeval *restrict timeout)
+{
+    int result = REAL(select)(n, r, w, e, timeout);
+
+    note("wait -1 %d\n", result);
+    return result;
+}
+
+int epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout)
+{
+    int result = REAL(epoll_wait)(epoll_fd, events, max, timeout);
+
+    note("wait -1 %d\n", result);
+    return result;
+}
+
+int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+    static unsigned baits;
+    nfds_t written = 0, bait = n;
+
+    for (nfds_t i = 0; i < n; i++) {
+        written += (fds[i].events & SEEN) == 0;
+        fds[i].events &= ~SEEN;
+    }
+    int result = REAL(poll)(fds, n, timeout);
+    for (nfds_t i = 0; i < n; i++) {
+        /* Not the listening socket, and in the middle. */
+        if (i > 0 && i <= (n + 1) / 2 && fds[i].revents == 0 && fds[i].events)
+            bait = i;
+        fds[i].events |= SEEN;
+    }
+    if (getenv("CALLS_BAIT") != NULL && result == 1 && bait < n &&
+        baits++ % 2 == 0)
+        fds[bait].revents = POLLIN;
+    note("wait -1 %d %zu\n", result, (size_t)written);
+    return result;
+}
+
+/* With _FORTIFY_SOURCE the program calls these. */
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t size);
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags);
+int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
+
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t size)
+{
+    (void)size;
+    return read(fd, buf, n);
+}
+
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
+{
+    (void)size;
+    return recv(fd, buf, n, flags);
+}
+
+int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
+{
+    (void)size;
+    return poll(fds, n, timeout);
+}
+
+/* Stops the process where the last chance to see a signal is missed. */
+static void stop_before(const char *name)
+{
+    note("%s 0 0\n", name);
+    if (getenv("CALLS_STOP") != NULL)
+        raise(SIGSTOP);
+}
+
+int pause(void)
+{
+    stop_before("pause");
+    return REAL(pause)();
+}
+
+int sigsuspend(const sigset_t *mask)
+{
+    stop_before("sigsuspend");
+    return REAL(sigsuspend)(mask);
+}
