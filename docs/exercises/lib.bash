@@ -12,8 +12,8 @@
 #     Tests     FILE.bats ...: a regular expression for names of the suite's
 #               tests that it must pass as well; it may break after a |
 #
-# NN.M/wrong-NAME.patch is an answer that looks right; its first line tells
-# what is wrong with it. What tells them apart is tests/exercises/NN.M.bats.
+# NN.M/wrong-NAME.patch makes of that an answer that only looks right; its first
+# line tells what is wrong with it. tests/exercises/NN.M.bats tells them apart.
 
 # shellcheck source-path=SCRIPTDIR source=../steps/lib.bash
 . "${BASH_SOURCE[0]%/*}/../steps/lib.bash"
@@ -43,11 +43,15 @@ start_exercise()
         (cd "$2" && plain_git apply -p2 "$ROOT_DIR/$start")
 }
 
-# answer NN.M NAME DIR: the same, with NAME.patch applied.
+# answer NN.M NAME DIR: puts that answer into DIR: solution, or wrong-….
 answer()
 {
-    start_exercise "$1" "$3" &&
-        (cd "$3" && plain_git apply "$STEPS_DIR/$1/$2.patch")
+    start_exercise "$1" "$3" || return 1
+    (
+        cd "$3" || exit 1
+        plain_git apply "$STEPS_DIR/$1/solution.patch" || exit 1
+        [ "$2" = solution ] || plain_git apply "$STEPS_DIR/$1/$2.patch"
+    )
 }
 
 # grade NN.M SERVER: runs the tests of the exercise on that server and, once
