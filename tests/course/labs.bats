@@ -98,6 +98,13 @@ told_by()
     done
 }
 
+@test "labs: when the server answers, the client's first test is next" {
+    cp 02-fork/server.c .build/lab/02-fork
+    told_by "${MAKE:-make}" -s check-lab-02
+    [[ $STATUS != 0 && $TOLD == *'not ok 1 02-fork: client: a small file'* ]]
+    [[ $TOLD == *'0 passed, 1 failed, 0 skipped'* ]]
+}
+
 @test "labs: whole again, each is graded as the stage that it is" {
     local dir number
 
@@ -135,7 +142,7 @@ told_by()
         "exec ${CC:-cc} \"\$@\"" >"$cc"
     chmod +x "$cc"
     told_by CC="$cc" docs/labs/lab --check 01
-    [[ $TOLD == *'without sanitizers'*'answers at once'* ]]
+    [[ $TOLD == *'without sanitizers'* && $TOLD == *'answers at once'* ]]
 }
 
 @test "labs: asked for again, a lab is left alone, and the command told" {
