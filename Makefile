@@ -56,6 +56,13 @@ lab-%: tools
 check-lab-%: tools
 	@docs/labs/lab --check $(number)
 
+# CLASS may have any name: the shell has it from the environment.
+grade: tools
+	@docs/grading/grade "$$CLASS"
+
+grade-bundle:
+	@docs/grading/bundle
+
 bug-list:
 	@tests/bugs/lab --list
 
@@ -101,5 +108,6 @@ clean:
 	@for dir in $(STAGES) tests/tools; do $(MAKE) -s -C $$dir clean; done
 	@rm -rf .build
 
-.PHONY: all $(STAGES) tools help demo test test-course bug-list bugs bench bench-peers \
+.PHONY: all $(STAGES) tools help demo test test-course grade grade-bundle \
+	bug-list bugs bench bench-peers \
 	steps-update timeline guard soak rounds lint sanitize valgrind clean

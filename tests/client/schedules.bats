@@ -21,11 +21,11 @@ teardown()
 # client_schedule [OPTIONS]: runs the client once for each seed.
 client_schedule()
 {
-    # need_shim's SHIM, without a process for env.
+    # need_shim's SHIM, but for LD_PRELOAD.
     # timeout has a process group of its own: a client with kill(0, …) in it
     # would end all tests.
-    ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} \
-        SHIM_COUNT=$FAULTS timeout $((600 * SLOWER)) \
+    "${CLEAN[@]}" ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} \
+        SHIM_COUNT="$FAULTS" timeout $((600 * SLOWER)) \
         "$TOOLS/schedule" client "$@" \
         -p "$SHIM_SO" "${CLIENT_CMD[@]}"
 }
@@ -220,7 +220,7 @@ assert_client_survives_each_failure()
 
     for ((n = 1; n < 300; n++)); do
         # Another file each time: to remove one would cost a process.
-        FAULTS=$BATS_TEST_TMPDIR/faults.$n
+        FAULTS=$SHIM_DIR/faults.$n
         told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
             fail_because client \
                 "all came back, or exit status 1 and a reason" \

@@ -131,3 +131,110 @@ grade_raw()
 @test "grading: a program that is linked statically" {
     grade_raw -static
 }
+
+# grade_class VAR=…: grades the class in $BATS_TEST_TMPDIR/class; what is kept
+# goes to $BATS_TEST_TMPDIR/grades.
+grade_class()
+{
+    start class env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
+        GRADES="$BATS_TEST_TMPDIR/grades" "$@" \
+        "$ROOT_DIR/docs/grading/grade" "$BATS_TEST_TMPDIR/class"
+    wait_for_exit "$LAST_PID" 300
+    cat "$BATS_TEST_TMPDIR"/class.*
+    [ "$STATUS" -eq 0 ]
+}
+
+# summary: prints it with the essence of each remark, and without what the
+# system can hide. Where that isn't everything, one cheat may get through.
+summary()
+{
+    sed 's/"start with: \([a-z]*: [a-z]* [a-z]*\).*",/\1,/
+        s/"server.c:.*error.*",/error,/
+        s/"[a-z]*: \*\*\*.*",/error,/' summary.csv |
+        if grep -q '+files"$' summary.csv; then cat; else sed '/finds/d'; fi |
+        sed 's/,[^,]*$//'
+}
+
+@test "grading: a class of twelve, with all that students hand in" {
+    local dir
+
+    "$TESTS_DIR/course/class" "$BATS_TEST_TMPDIR/class"
+    # Short, as three of the class hang.
+    grade_class LIKE=01-blocking BUILD_LIMIT=10 PATIENCE=5 \
+        FILES='echo.bats args.bats exchange.bats' \
+        FILTER='^(echoes 0|answers at|too many|ends on SIG|client: a small)'
+    cd "$BATS_TEST_TMPDIR/grades"
+    summary >../summary
+    cat >../expected <<'CSV'
+name,status,points,server/echo,server/args,client/exchange,skipped,remark
+"'-carol",does not echo,33.3,0 of 2,0 of 2,1 of 1,0,server: answers at
+"O'Brien ""Bob"" Müller",graded,100,2 of 2,2 of 2,1 of 1,0,
+alice,graded,100,2 of 2,2 of 2,1 of 1,0,
+cheat who finds the stage,does not echo,0,0 of 2,0 of 2,0 of 1,0,server: answers at
+cheat who has it built,does not build,0,0 of 2,0 of 2,,0,error
+cheat who writes results,graded,83.3,2 of 2,1 of 2,1 of 1,0,server: too many
+hangs at exit,graded,83.3,2 of 2,1 of 2,1 of 1,0,server: ends on
+hangs at start,does not echo,33.3,0 of 2,0 of 2,1 of 1,0,server: answers at
+hangs in make,does not build,0,0 of 2,0 of 2,,0,make takes longer than 10 s
+leaves processes,graded,100,2 of 2,2 of 2,1 of 1,0,
+"new?line",does not build,0,0 of 2,0 of 2,,0,error
+prints TAP,graded,83.3,2 of 2,1 of 2,1 of 1,0,server: too many
+CSV
+    grep -q '+files"$' summary.csv || sed -i.all '/finds/d' ../expected
+    diff ../expected ../summary
+    not pgrep -f 'sleep 1847'
+    for dir in ./*/; do
+        [ -s "$dir/feedback.txt" ]
+        ! command -v xmllint >/dev/null || xmllint --noout "$dir/results.xml"
+        ! command -v prove >/dev/null ||
+            not grep 'Parse errors' <<<"$(prove --exec cat "$dir/results.tap")"
+    done
+    # What it prints is told, and is no result.
+    grep -qx '#   ok 1 server: answers at once' 'prints TAP/results.tap'
+    grep -q '^    server.c:.*error' ./'new?line.'*/feedback.txt
+    # A test has the same name for all.
+    grep -h '^ok' ./*/results.tap | cut -d' ' -f3- | sort -u >../names
+    [ "$(wc -l <../names)" -eq 5 ]
+}
+
+@test "grading: a stage that is handed in is graded as strictly as ours" {
+    local bug=$BATS_TEST_TMPDIR/class/bug
+
+    mkdir -p "$bug"
+    cp "$ROOT_DIR"/01-blocking/*.c "$ROOT_DIR/01-blocking/Makefile" "$bug"
+    # A SERVER may say it in other words.
+    sed 's/"bind: /"no: /' "$ROOT_DIR/01-blocking/server.c" >"$bug/server.c"
+    grade_class STAGE=01-blocking FILES=server/args.bats \
+        FILTER='^(too many|an address that is not)'
+    grep -q '^bug,graded,50,1 of 2,0,"start with: server: an address' \
+        "$BATS_TEST_TMPDIR/grades/summary.csv"
+}
+
+@test "grading: the bundle for Gradescope grades a submission" {
+    local autograder=$BATS_TEST_TMPDIR/autograder
+
+    need python3
+    need unzip
+    need zip
+    LIKE=01-blocking FILES='echo.bats args.bats' \
+        FILTER='^(answers at|too many)' "$ROOT_DIR/docs/grading/bundle"
+    mkdir -p "$autograder/source" "$autograder/submission"
+    unzip -q "$ROOT_DIR/.build/autograder.zip" -d "$autograder/source"
+    [ -x "$autograder/source/setup.sh" ]
+    cp "$ROOT_DIR"/01-blocking/*.[ch] "$ROOT_DIR/01-blocking/Makefile" \
+        "$autograder/submission"
+    sed 's/exit(2)/exit(3)/' "$ROOT_DIR/01-blocking/server.c" \
+        >"$autograder/submission/server.c"
+    start autograder env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" \
+        AUTOGRADER="$autograder" "$autograder/source/run_autograder"
+    wait_for_exit "$LAST_PID" 100
+    cat "$BATS_TEST_TMPDIR"/autograder.* "$autograder/results/results.json"
+    python3 - "$autograder/results/results.json" <<'PYTHON'
+import json, sys
+graded = json.load(open(sys.argv[1]))
+assert graded['score'] == 50, graded['score']
+assert 'too many arguments' in graded['output']
+assert [t['status'] for t in graded['tests']] == ['passed', 'failed']
+assert graded['tests'][1]['output'].startswith('(in test file')
+PYTHON
+}

@@ -57,6 +57,21 @@ topics_used()
     done < <(sed 's/:\([a-z_]*\) */ /; s/ *$//' "$BATS_TEST_TMPDIR/used")
 }
 
+@test "diagnose: what others call of it is listed in stage.bash" {
+    local file name others=$BATS_TEST_TMPDIR/others
+
+    for file in "$TESTS_DIR"/*/*.ba*; do
+        [ "$file" = "$LIB_DIR/diagnose.bash" ] || cat "$file"
+    done >"$others"
+    sed -n 's/^\([a-z_]*\)()$/\1/p' "$LIB_DIR/diagnose.bash" \
+        >"$BATS_TEST_TMPDIR/names"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -gt 20 ]
+    while read -r name; do
+        declare -F "$name" >/dev/null || ! grep -qw "$name" "$others" ||
+            fail "$name is called, and not listed"
+    done <"$BATS_TEST_TMPDIR/names"
+}
+
 # told_of VAR=…: runs a part of the suite; sets TOLD to all that it says.
 told_of()
 {

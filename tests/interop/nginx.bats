@@ -55,7 +55,10 @@ nginx_start()
     if ! wait_until 10 can_connect "$FRONT"; then
         fail_because nginx "nginx listens on port $FRONT" \
             "$(cat "$BATS_TEST_TMPDIR/nginx.err")" "another port is taken"
+        return 1
     fi
+    # It listens before it handles signals, and has workers after that.
+    wait_until 10 has_workers 2
 }
 
 can_connect()
@@ -137,7 +140,6 @@ assert_echoes_for_20()
 
     servers_start
     nginx_start "${PORTS[@]}"
-    wait_until 10 has_workers 2
     worker=$(children_of "$NGINX_PID" | head -n 1)
     kill -KILL "$worker"
     wait_until 10 not alive "$worker"

@@ -5,6 +5,9 @@
 # that never reads, reads once, drops the rest of a write, or is dead. What can
 # be seen from outside tells most of them apart: how many bytes came, whether
 # the server lives, and where it sleeps.
+#
+# Nothing here is read until a test has failed: what others call is listed in
+# stage.bash.
 
 # exchange_failed TOPIC EXPECTED CAUSE [NAME]: fail_because for a failed `peer`
 # (or peer_start NAME). CAUSE stands, with TOPIC, unless the facts say more.
@@ -128,7 +131,7 @@ taken for the end"
             TOPIC=eintr
             CAUSE="EINTR: an interrupted call is taken for an error"
             # There is EAGAIN in each schedule, if a peer reads slowly.
-            if [[ $guilty == *SPURIOUS* && $LIKE == 0[3-6]* ]]; then
+            if [[ $guilty =~ SPURIOUS|EAGAIN && $LIKE == 0[3-6]* ]]; then
                 TOPIC=nonblock
                 CAUSE="EAGAIN taken for an error (or EINTR): the connection \
 isn't broken, so try again when it is ready"
@@ -222,7 +225,7 @@ terminal (fflush); or the server never comes that far"
     fail_because "$topic" \
         "a line on stdout: Server is listening on HOST:PORT" \
         "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
-        "$cause: ${SERVER_CMD[*]}"
+        "$cause: ${SERVER_CMD[*]:${#CAGE[@]}}"
 }
 
 # listens_at PORT: true if a socket listens there.

@@ -90,13 +90,18 @@ can_inject()
 }
 
 # find_shim: sets SHIM_SO to a path of shim.so that LD_PRELOAD can name, in
-# which a blank or a colon ends a name. If need be it's a link to it.
+# which a blank or a colon ends a name. If need be it's a link to it, or a copy
+# where the program under test may not look into tools.
 find_shim()
 {
     SHIM_SO=$TOOLS/shim.so
     if [[ $SHIM_SO == *[[:space:]:]* ]]; then
         SHIM_SO=$BATS_RUN_TMPDIR/shim.so
         [ -e "$SHIM_SO" ] || ln -sf "$TOOLS/shim.so" "$SHIM_SO"
+    fi
+    if [ -n "${RUN_AS:-}" ]; then
+        SHIM_SO=$SHIM_DIR/shim.so
+        cp "$TOOLS/shim.so" "$SHIM_SO"
     fi
     [[ $SHIM_SO != *[[:space:]:]* ]] ||
         skip "LD_PRELOAD can't name $SHIM_SO: set TMPDIR to /tmp"
@@ -118,7 +123,7 @@ need_shim()
     # Asked once for each file, with a file of counts that no test looks at. A
     # program that doesn't get this far isn't let off: the test will say so.
     if [ ! -e "$asked" ]; then
-        shim_count_in "$BATS_FILE_TMPDIR/shim-counts"
+        shim_count_in "$SHIM_DIR/shim-counts"
         if SHIM_SHORT=100 "$@" >/dev/null 2>&1; then
             reached=$(faults all 2>/dev/null) || reached=0
         fi
@@ -130,7 +135,8 @@ need_shim()
         return 0
     fi
     if [ -z "${SERVER:-}${CLIENT:-}" ] &&
-        ldd "$STAGES_DIR/$STAGE/server" >/dev/null 2>&1; then
+        ${CAGE[@]+"${CAGE[@]}"} ldd "$STAGES_DIR/$STAGE/server" \
+            >/dev/null 2>&1; then
         fail "the shim does not reach $STAGE, though it is linked dynamically"
         return 1
     fi

@@ -5,16 +5,16 @@
 # server, on $LISTEN_HOST. Prints what it prints; fails as it fails.
 peer()
 {
-    local status=0
+    local status=0 said out=$BATS_TEST_TMPDIR/peer.out
+    local err=$BATS_TEST_TMPDIR/peer.err
 
     echo "$*" >"$BATS_TEST_TMPDIR/peer.args"
     "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
-        -t $((PATIENCE * SLOWER)) "$@" \
-        >"$BATS_TEST_TMPDIR/peer.out" 2>"$BATS_TEST_TMPDIR/peer.err" ||
-        status=$?
-    cat "$BATS_TEST_TMPDIR/peer.out"
-    [ ! -s "$BATS_TEST_TMPDIR/peer.err" ] ||
-        cat "$BATS_TEST_TMPDIR/peer.err" >&2
+        -t $((PATIENCE * SLOWER)) "$@" >"$out" 2>"$err" || status=$?
+    # As cat does, without a process. read fails at the end of the file.
+    IFS= read -r -d '' said <"$out" || true
+    printf %s "$said"
+    [ ! -s "$err" ] || cat "$err" >&2
     return "$status"
 }
 
@@ -96,8 +96,10 @@ look_at_peer()
 # field NAME STATE: prints the number before NAME in a peer's state.
 field()
 {
-    # shellcheck disable=SC2001 # a number before a word: a task for sed
-    sed "s/.* \\([0-9]*\\) $1.*/\\1/" <<<" $2"
+    local before
+
+    before=${2%% "$1"*}
+    echo "${before##* }"
 }
 
 # peer_is NAME PATTERN: true if the last state that it has printed matches.

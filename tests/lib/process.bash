@@ -11,22 +11,45 @@ if [ -z "${DEFAULT_SIGNALS+asked}" ]; then
     export DEFAULT_SIGNALS
 fi
 
+# set_clean_env: sets the array CLEAN to an env that starts a program with every
+# signal at its default, and without what the suite says to itself: no program
+# under test is told where results, tests and solutions are.
+set_clean_env()
+{
+    local name
+
+    CLEAN=(env ${DEFAULT_SIGNALS:+"$DEFAULT_SIGNALS"})
+    for name in RESULTS TESTS_DIR STAGES_DIR STAGE SERVER CLIENT LIKE PART \
+        FILES FILTER REPORT REPORTS TESTED RUN_AS RUN_DIR OLDPWD "${!BATS_@}"; do
+        CLEAN+=(-u "$name")
+    done
+}
+
 # start NAME COMMAND…: runs the command in the background in a process group
-# of its own, with every signal at its default, stdin from $STDIN (default
-# /dev/null), stdout to $BATS_TEST_TMPDIR/NAME.out, stderr to NAME.err. Sets
-# LAST_PID. The teardown kills it and its children.
+# of its own, with a clean environment, stdin from $STDIN (default /dev/null),
+# stdout to $BATS_TEST_TMPDIR/NAME.out, stderr to NAME.err. Sets LAST_PID. The
+# teardown kills it and its children.
 start()
 {
     local name=$1
 
     shift
     set -m
-    env ${DEFAULT_SIGNALS:+"$DEFAULT_SIGNALS"} "$@" \
+    "${CLEAN[@]}" "$@" \
         <"${STDIN:-/dev/null}" >"$BATS_TEST_TMPDIR/$name.out" \
-        2>"$BATS_TEST_TMPDIR/$name.err" 3>&- 4>&- &
+        2>"$BATS_TEST_TMPDIR/$name.err" 3>&- 4>&- 5>&- &
     LAST_PID=$!
     set +m
     STARTED+=("$LAST_PID")
+}
+
+# take_turns PORT: the tests beside this one wait that want the same port.
+take_turns()
+{
+    if command -v flock >/dev/null; then
+        exec 5>"${RESULTS:-$BATS_RUN_TMPDIR}/port-$1"
+        flock 5
+    fi
 }
 
 # wait_until SECONDS COMMAND…: runs the command again and again until it
@@ -112,11 +135,11 @@ alive()
 }
 
 # wait_for_exit PID [SECONDS]: waits until a started process has ended, at most
-# SECONDS (default 10), and sets STATUS to its exit status (128 + the number
+# SECONDS (default $PATIENCE), and sets STATUS to its exit status (128 + the number
 # for a signal). That it has ended is expected then: see server_death.
 wait_for_exit()
 {
-    if ! wait_until "${2:-10}" not alive "$1"; then
+    if ! wait_until "${2:-$PATIENCE}" not alive "$1"; then
         return 1
     fi
     STATUS=0
@@ -195,6 +218,10 @@ look_at_fds()
     local fds=("/proc/$1/fd"/*)
 
     FDS=${#fds[@]}
+    # In a container root isn't told, but the program's own user is.
+    if [[ ${fds[0]} == *\* && ${#CAGE[@]} -gt 0 ]]; then
+        FDS=$("${CAGE[@]}" ls "/proc/$1/fd" | wc -l)
+    fi
 }
 
 # children_of PID: prints the ids of its children, a line each, zombies too.
@@ -234,7 +261,8 @@ rss_of()
     if [ -r "/proc/$1/smaps_rollup" ]; then
         files+=("/proc/$1/smaps_rollup")
     fi
-    awk '$1 == "Anonymous:" { own = $2 } $1 == "VmRSS:" { rss = $2 }
+    ${CAGE[@]+"${CAGE[@]}"} \
+        awk '$1 == "Anonymous:" { own = $2 } $1 == "VmRSS:" { rss = $2 }
         END { print own == "" ? rss : own }' "${files[@]}"
 }
 

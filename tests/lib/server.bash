@@ -29,7 +29,7 @@ server_launch()
 server_start()
 {
     server_launch "$@"
-    if ! wait_until 20 server_announced_or_ended || ! server_announced; then
+    if ! wait_until $((2 * PATIENCE)) server_announced_or_ended || ! server_announced; then
         start_failed
         return 1
     fi
@@ -91,8 +91,10 @@ server_warm_up()
             fail_because zombies "no child, once its connection has ended" \
                 "$(count_children "$SERVER_PID"), $(zombies_of \
                     "$SERVER_PID") of them zombies" "$(zombie_cause 1)"
-        BASE_FDS=$(fds_of "$SERVER_PID")
-        BASE_CHILDREN=$(count_children "$SERVER_PID")
+        look_at_fds "$SERVER_PID"
+        look_at_children "$SERVER_PID"
+        BASE_FDS=$FDS
+        BASE_CHILDREN=${#CHILDREN[@]}
     fi
 }
 
@@ -116,7 +118,7 @@ server_quick()
     exec 7<&- # or the open for writing below would not wait for the reader
     # A job, not <(…): bash now and then has no exit status of the latter.
     # shellcheck disable=SC2153 # stage_setup sets SERVER_CMD
-    env --default-signal "$@" "${SERVER_CMD[@]}" localhost 0 \
+    "${CLEAN[@]}" "$@" "${SERVER_CMD[@]}" localhost 0 \
         >"$BATS_TEST_TMPDIR/quick" 2>"$SERVER_ERR" 3>&- 4>&- &
     SERVER_PID=$!
     exec 7<"$BATS_TEST_TMPDIR/quick"

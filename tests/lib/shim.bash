@@ -4,7 +4,7 @@
 # What every schedule uses: percentages. Seeds mean the same as long as these
 # and CONNS in tools/schedule.c stay as they are.
 RATES=(SHIM_SHORT=25 SHIM_EINTR=8 SHIM_EAGAIN=8 SHIM_SPURIOUS=10)
-SEEDS=${SEEDS:-400}
+SEEDS=${SEEDS:-200}
 SMALL=10 # a seed of few calls
 
 # shim_count_in FILE: the next program under the shim counts in that file.
@@ -20,7 +20,7 @@ shim_count_in()
 shim_count_anew()
 {
     SHIM_RUNS=$((${SHIM_RUNS:-0} + 1))
-    shim_count_in "$BATS_TEST_TMPDIR/faults.$SHIM_RUNS"
+    shim_count_in "$SHIM_DIR/faults.$SHIM_RUNS"
 }
 
 # faults NAME: prints how many faults of that name the shim has injected.

@@ -19,6 +19,9 @@
 #     VALGRIND=1  runs server and client under valgrind, and allows ten times
 #                 as long
 #     PATIENCE    how many seconds an exchange may take (default: 10)
+#     RUN_AS      a command that runs server and client, such as tools/cage, so
+#                 that they can do less than the suite
+#     RUN_DIR     a folder that they can enter then
 
 command -v bats_require_minimum_version >/dev/null || {
     echo "bats is too old, it has to be 1.8 or newer: see README.md" >&2
@@ -26,6 +29,8 @@ command -v bats_require_minimum_version >/dev/null || {
 }
 bats_require_minimum_version 1.8.0
 
+# bats notes where it is before each command, here as well: set -T below.
+set +T
 LIB_DIR=$(CDPATH='' cd "${BASH_SOURCE[0]%/*}" && pwd)
 TESTS_DIR=${LIB_DIR%/*}
 ROOT_DIR=${TESTS_DIR%/*}
@@ -49,14 +54,34 @@ export LC_ALL=C
 . "$LIB_DIR/peer.bash"
 . "$LIB_DIR/shim.bash"
 . "$LIB_DIR/assertions.bash"
-. "$LIB_DIR/diagnose.bash"
+
+# What only a failure needs is read then: each of these reads it, and is called
+# again.
+for name in client_topic complaint diagnose_client diagnose_copy \
+    exchange_failed explain guilty_faults log_cause log_topic server_death \
+    server_is_in spin_cause spin_topic start_failed zombie_cause; do
+    eval "$name() { . \"\$LIB_DIR/diagnose.bash\"; $name \"\$@\"; }"
+done
+set -T
 
 # stage_setup: to be called by setup. Sets the arrays SERVER_CMD and
-# CLIENT_CMD, to which a test appends HOST and PORT.
+# CLIENT_CMD, to which a test appends HOST and PORT; SHIM_DIR to a folder for
+# what the shim needs, and OPEN_DIR to one in which programs may make files.
 stage_setup()
 {
+    CAGE=()
+    SHIM_DIR=$BATS_TEST_TMPDIR
+    OPEN_DIR=$BATS_TEST_TMPDIR
     SERVER_CMD=("$STAGES_DIR/$STAGE/server")
     CLIENT_CMD=("$STAGES_DIR/$STAGE/client")
+    # Where both are given, each meets the stage's other half: no client is
+    # blamed for its server.
+    if [ -n "${SERVER:-}" ] && [ -n "${CLIENT:-}" ]; then
+        case $BATS_TEST_DIRNAME in
+            */server) CLIENT= ;;
+            */client) SERVER= ;;
+        esac
+    fi
     # The user's own words: to be split and unquoted as a shell does.
     if [ -n "${SERVER:-}" ]; then
         eval "SERVER_CMD=($SERVER)"
@@ -70,6 +95,19 @@ stage_setup()
         CLIENT_CMD=(valgrind -q --log-file="$BATS_TEST_TMPDIR/valgrind.%p"
             "${CLIENT_CMD[@]}")
     fi
+    if [ -n "${RUN_AS:-}" ]; then
+        eval "CAGE=($RUN_AS)"
+        # Where only one of them is given, the other half is our own.
+        [ -z "${SERVER:-}" ] && [ -n "${CLIENT:-}" ] ||
+            SERVER_CMD=("${CAGE[@]}" "${SERVER_CMD[@]}")
+        [ -z "${CLIENT:-}" ] && [ -n "${SERVER:-}" ] ||
+            CLIENT_CMD=("${CAGE[@]}" "${CLIENT_CMD[@]}")
+        SHIM_DIR=$RUN_DIR/${BATS_RUN_TMPDIR##*/}.$BATS_SUITE_TEST_NUMBER
+        OPEN_DIR=$SHIM_DIR/open
+        mkdir -m 711 "$SHIM_DIR"
+        mkdir -m 1777 "$OPEN_DIR"
+    fi
+    set_clean_env
     SERVER_PID=
     SERVER_WRAP=()
     BYSTANDER=
@@ -87,7 +125,7 @@ stage_teardown()
 {
     local pid
 
-    explain
+    [ -n "${BATS_TEST_COMPLETED:-}" ] || explain
     for pid in ${STARTED[@]+"${STARTED[@]}"}; do
         kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null

@@ -8,7 +8,8 @@
 setup_file()
 {
     local stage=${STAGES_DIR:-$BATS_TEST_DIRNAME/../..}/06-eventloop
-    local sanitize="-fsanitize=address,undefined -fno-sanitize-recover"
+    local address=-fsanitize=address
+    local undefined="-fsanitize=undefined -fno-sanitize-recover"
 
     export POLLERS="epoll poll"
     if [ "$(uname)" != Linux ]; then
@@ -16,8 +17,8 @@ setup_file()
     fi
     # shellcheck disable=SC2086 # several flags
     if [ -n "${LOOP_RUN:-}" ] || ! echo 'int main(void) { return 0; }' |
-        ${CC:-cc} $sanitize -x c -o "$BATS_FILE_TMPDIR/probe" - 2>/dev/null; then
-        sanitize=
+        ${CC:-cc} $address $undefined -x c -o "$BATS_FILE_TMPDIR/probe" - 2>/dev/null; then
+        address='' undefined=''
     else
         # The tests count bytes themselves: half of the time is saved.
         export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
@@ -30,7 +31,8 @@ setup_file()
     # from the environment: .ci/emulated sets it.
     MAKEFLAGS='' "${MAKE:-make}" -s -j2 -C "$BATS_TEST_DIRNAME" \
         OUT="$BATS_FILE_TMPDIR" STAGE="$BATS_FILE_TMPDIR/stage" \
-        ${CC:+CC="$CC"} CFLAGS="${CFLAGS:--O0 -g} $sanitize"
+        ${CC:+CC="$CC"} CFLAGS="${CFLAGS:--O0 -g} $address" \
+        STAGE_CFLAGS="$undefined"
 }
 
 setup()

@@ -946,6 +946,43 @@ TEST(descriptors, readable_first, "If both are due, on_readable comes first.")
     end();
 }
 
+/* Notes, and reads the byte that is there. */
+static void read_byte(void *arg)
+{
+    struct source *s = arg;
+    char byte;
+
+    note(s->letter);
+    CHECK(read(s->fd, &byte, 1) == 1);
+}
+
+TEST(descriptors, each_direction,
+     "Calls on_readable(arg) in each iteration in which fd is readable (data, "
+     "EOF, a connection to accept), and on_writable(arg) likewise (room to "
+     "write, or connect is done): level-triggered.")
+{
+    char zeros[4096] = {0};
+    int fds[2];
+
+    start();
+    pair(fds, true);
+    while (send(fds[0], zeros, sizeof(zeros), MSG_DONTWAIT) > 0)
+        continue;
+    /* Readable, and without room: on_writable isn't called. */
+    CHECK(loop_watch(loop, fds[0], read_byte, note_fd, source(fds[0], "r")) ==
+          0);
+    timer(1, 0, stop_cb, loop);
+    CHECK(runs("r"));
+    loop_unwatch(loop, fds[0]);
+    /* With room, and nothing to read: on_readable isn't called. */
+    CHECK(loop_watch(loop, fds[1], note_fd, note_once, source(fds[1], "w")) ==
+          0);
+    while (recv(fds[1], zeros, sizeof(zeros), MSG_DONTWAIT) > 0)
+        continue;
+    CHECK(runs("rw"));
+    end();
+}
+
 TEST(descriptors, watch_large_number, "A descriptor may have a large number.")
 {
     int fds[2];

@@ -34,7 +34,7 @@ said()
 }
 
 @test "starts with stdin, stdout and stderr closed" {
-    LISTEN_HOST=$BATS_TEST_TMPDIR/echo.socket
+    LISTEN_HOST=$OPEN_DIR/echo.socket
     # shellcheck disable=SC2016 # for the inner shell
     SERVER_WRAP=(bash -c 'exec "$@" <&- >&- 2>&-' -)
     server_launch

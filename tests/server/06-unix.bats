@@ -5,7 +5,7 @@ load ../lib/stage
 setup()
 {
     stage_setup
-    LISTEN_HOST=$BATS_TEST_TMPDIR/echo.socket
+    LISTEN_HOST=$OPEN_DIR/echo.socket
 }
 teardown() { stage_teardown; }
 
@@ -17,7 +17,7 @@ teardown() { stage_teardown; }
     server_warm_up
     assert_echoes -n 50 echo:70000 fin end
     assert_server_healthy
-    "${CLIENT_CMD[@]}" "$LISTEN_HOST" <"$TESTS_DIR/run" \
+    "${CLEAN[@]}" "${CLIENT_CMD[@]}" "$LISTEN_HOST" <"$TESTS_DIR/run" \
         >"$BATS_TEST_TMPDIR/came"
     cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/came" ||
         fail_because client "the client gets its file back" "see above" \

@@ -64,16 +64,6 @@ assert_announced()
             "another host or port is announced than was given"
 }
 
-# take_turns: the stages that are tested beside this one wait, as all of them
-# want the same port.
-take_turns()
-{
-    if command -v flock >/dev/null; then
-        exec 9>"${RESULTS:-$BATS_RUN_TMPDIR}/port-$1"
-        flock 9
-    fi
-}
-
 # listens_or_ends: waits until the server has said where it listens, or has
 # ended, as another program has its port.
 listens_or_ends()

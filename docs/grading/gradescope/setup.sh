@@ -1,0 +1,8 @@
+#!/bin/sh
+# Gradescope runs this once. Its images may have a bats that is too old.
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends \
+    ca-certificates gcc git libc6-dev make procps strace
+git clone -q --depth 1 --branch v1.11.0 \
+    https://github.com/bats-core/bats-core /opt/bats
+/opt/bats/install.sh /usr/local
