@@ -259,3 +259,17 @@ through_pipes()
     assert_client_says "Connected to server" "Disconnected from server"
     assert_came_back "$TESTS_DIR/run"
 }
+
+@test "client: a sender that is slow after its FIN has counted before (02)" {
+    [[ $LIKE == 02* ]] || not_for "one process sends and receives"
+    need_tracing
+    server_start
+    # A leak check can't be traced.
+    STDIN=$BATS_TEST_DIRNAME/client.bash \
+        ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 \
+        client_run strace -f -qq -o "$BATS_TEST_TMPDIR/strace" \
+        -e trace=shutdown -e inject=shutdown:delay_exit=300000 \
+        "${CLIENT_CMD[@]}" localhost "$PORT"
+    assert_client_exits 0 "the count comes after FIN: it may be too late"
+    assert_came_back "$BATS_TEST_DIRNAME/client.bash"
+}

@@ -6,7 +6,8 @@ load ../lib/stage
 setup()
 {
     stage_setup
-    cd "$PROJECT" || return
+    cp -Rp "$BATS_FILE_TMPDIR/project" "$BATS_TEST_TMPDIR/$PROJECT"
+    cd "$BATS_TEST_TMPDIR/$PROJECT" || return
 }
 teardown() { stage_teardown; }
 
@@ -16,16 +17,31 @@ setup_file()
 {
     local stage
 
-    export PROJECT=$BATS_FILE_TMPDIR/'my übung'
-    mkdir -p "$PROJECT/docs"
-    cp -R "$ROOT_DIR"/0[1-6]-* "$PROJECT"
-    cp -R "$ROOT_DIR/docs/labs" "$PROJECT/docs"
-    cd "$PROJECT" || return
+    export PROJECT='my übung'
+    mkdir -p "$BATS_FILE_TMPDIR/project/docs"
+    cd "$BATS_FILE_TMPDIR/project" || return
+    cp -R "$ROOT_DIR"/0[1-6]-* "$ROOT_DIR/Makefile" .
+    cp -R "$ROOT_DIR"/docs/[0l]* docs
+    ln -s "$TESTS_DIR" tests
     for stage in 0[1-6]-*; do
         [ -x "$stage/server" ] || continue
         docs/labs/lab "${stage%%-*}"
         ${MAKE:-make} -s -C ".build/lab/$stage" 2>&1
     done
+}
+
+# told_by COMMAND…: runs it as a reader does, without anything of the run that
+# this test is in. Sets STATUS and TOLD.
+told_by()
+{
+    # Bats puts a folder before PATH where `bats` means something else.
+    start told env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
+        TMPDIR="$BATS_FILE_TMPDIR" "$@"
+    wait_for_exit "$LAST_PID" 120
+    # Not where the teardown looks for what a sanitizer said.
+    TOLD=$(cat "$BATS_TEST_TMPDIR/told.out" "$BATS_TEST_TMPDIR/told.err")
+    rm "$BATS_TEST_TMPDIR/told.err"
+    echo "$TOLD"
 }
 
 @test "labs: each starter has the holes that holes.txt lists" {
@@ -38,7 +54,7 @@ setup_file()
     done
 }
 
-@test "labs: no starter passes while it has its holes" {
+@test "labs: no starter passes while it has its holes, and each ends" {
     local dir
 
     for dir in .build/lab/*; do
@@ -49,8 +65,109 @@ setup_file()
                 "a starter of ${dir##*/} that fails" "it echoes" \
                 "its holes make no difference"
         fi
-        stage_teardown || true # the status is that of the killed server
+        kill -TERM "$SERVER_PID" || true
+        wait_for_exit "$SERVER_PID"
     done
+}
+
+@test "labs: a starter's client ends, and harms nobody beside it" {
+    local dir
+
+    for dir in .build/lab/*; do
+        SERVER_CMD=("${dir##*/}/server")
+        server_start
+        # What a script and its children are to each other.
+        start script bash -c 'sleep 60 & echo hello | "$0" localhost "$1"
+            kill $! && echo unharmed' "$dir/client" "$PORT"
+        wait_for_exit "$LAST_PID"
+        grep -qx unharmed "$BATS_TEST_TMPDIR/script.out" ||
+            fail "the client of ${dir##*/} has killed what was beside it"
+    done
+}
+
+@test "labs: a starter is told that it does not answer, and nothing else" {
+    local dir number
+
+    for dir in .build/lab/*; do
+        number=${dir##*/}
+        number=${number%%-*}
+        told_by "${MAKE:-make}" -s "check-lab-$number"
+        [ "$STATUS" -ne 0 ]
+        [[ $TOLD == *'not ok 1 '${dir##*/}': answers at once'* ]]
+        [[ $TOLD == *'0 passed, 1 failed, 0 skipped'* ]]
+    done
+}
+
+@test "labs: when the server answers, the client's first test is next" {
+    cp 02-fork/server.c .build/lab/02-fork
+    told_by "${MAKE:-make}" -s check-lab-02
+    [[ $STATUS != 0 && $TOLD == *'not ok 1 02-fork: client: a small file'* ]]
+    [[ $TOLD == *'0 passed, 1 failed, 0 skipped'* ]]
+}
+
+@test "labs: whole again, each is graded as the stage that it is" {
+    local dir number
+
+    for dir in .build/lab/*; do
+        number=${dir##*/}
+        number=${number%%-*}
+        cp "${dir##*/}"/*.[ch] "$dir"
+        # Only a stage's line has its name.
+        told_by SERVER=/bin/false "${MAKE:-make}" -s "check-lab-$number" \
+            FILES='echo.bats exchange.bats' \
+            FILTER='^(answers|echoes 0|client: a small)'
+        [[ $STATUS == 0 && $TOLD == *" ${dir##*/}: answers at once"* ]]
+        [[ $TOLD == *'3 passed, 0 failed, 0 skipped'* ]]
+    done
+}
+
+@test "labs: what is graded is the source as it stands, not a binary" {
+    local dir=.build/lab/01-blocking
+
+    cp 01-blocking/* "$dir"
+    sed 's/write_all(conn_fd, buf, n)/0/' 01-blocking/server.c >"$dir/server.c"
+    touch -t 200101010000 "$dir/server.c"
+    told_by "${MAKE:-make}" -s check-lab-01
+    [[ $STATUS != 0 && $TOLD == *'0 passed, 1 failed, 0 skipped'* ]]
+    cp 01-blocking/server.c "$dir"
+    touch -t 200001010000 "$dir/server.c"
+    told_by "${MAKE:-make}" -s check-lab-01 FILTER='^answers'
+    [[ $STATUS == 0 && $TOLD == *'1 passed, 0 failed, 0 skipped'* ]]
+}
+
+@test "labs: a compiler without sanitizers does, and one is told" {
+    local cc=$BATS_TEST_TMPDIR/cc
+
+    printf '%s\n' '#!/bin/sh' 'case $* in *-fsanitize*) exit 1 ;; esac' \
+        "exec ${CC:-cc} \"\$@\"" >"$cc"
+    chmod +x "$cc"
+    told_by CC="$cc" docs/labs/lab --check 01
+    [[ $TOLD == *'without sanitizers'* && $TOLD == *'answers at once'* ]]
+}
+
+@test "labs: asked for again, a lab is left alone, and the command told" {
+    echo '/* mine */' >>.build/lab/03-select/server.c
+    cp .build/lab/03-select/server.c mine.c
+    told_by "${MAKE:-make}" -s lab-03
+    [[ $STATUS == 0 && $TOLD == *'as you left it'*'make check-lab-03'* ]]
+    cmp mine.c .build/lab/03-select/server.c
+}
+
+@test "labs: asked for again, a bug is left alone, and the command told" {
+    local bug=01-answers-too-much
+
+    need git
+    told_by "${MAKE:-make}" -s "bug-$bug"
+    [[ $TOLD == *'one bug in it'*"make test STAGE=01-blocking STAGES_DIR="* ]]
+    echo '/* mine */' >>".build/bugs/$bug/01-blocking/server.c"
+    told_by "${MAKE:-make}" -s "bug-$bug"
+    [[ $TOLD == *'as you left it'*"make test STAGE=01-blocking STAGES_DIR="* ]]
+    grep -q mine ".build/bugs/$bug/01-blocking/server.c"
+}
+
+@test "labs: no wrong fill passes" {
+    # What they miss they may miss soon.
+    PATIENCE=5 TABLE=$TESTS_DIR/wrong/labs "$TESTS_DIR/wrong/run"
 }
 
 @test "labs: the solution shown is the stage as it stands" {

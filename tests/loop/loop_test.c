@@ -266,6 +266,18 @@ TEST(life, stop_is_kept,
     end();
 }
 
+TEST(life, stop_ends_the_wait,
+     "Makes loop_run return after the present iteration.")
+{
+    start();
+    int64_t began = hook_clock_ms();
+
+    timer(0, 0, stop_cb, loop);
+    timer(5000, 0, note_cb, "l");
+    CHECK(runs("") && hook_clock_ms() < began + 5000);
+    end();
+}
+
 TEST(life, free_forgets,
      "Descriptors stay open, timers and tasks are forgotten: they are the "
      "caller's.")
@@ -981,6 +993,31 @@ TEST(descriptors, watch_large_number, "A descriptor may have a large number.")
     on_read(900, note_once, "a");
     on_read(fds[0], note_once, "a");
     CHECK(runs("aa"));
+    close(900);
+    end();
+}
+
+/* The loop's table of descriptors grows while it serves this one. */
+static void watch_900(void *arg)
+{
+    struct source *s = arg;
+
+    note(s->letter);
+    on_read(900, note_once, "n");
+    CHECK(loop_watch(loop, s->fd, NULL, note_once, s) == 0);
+}
+
+TEST(descriptors, watch_large_number_in_callback,
+     "If both are due, on_readable comes first.")
+{
+    int fds[2];
+
+    start();
+    pair(fds, true);
+    CHECK(dup2(fds[0], 900) == 900);
+    CHECK(loop_watch(loop, fds[0], watch_900, note_once,
+                     source(fds[0], "a")) == 0);
+    CHECK(runs("aan"));
     close(900);
     end();
 }

@@ -74,6 +74,21 @@ teardown() { stage_teardown; }
     assert_nothing_logged
 }
 
+@test "those who stay are served when others have left, older and younger" {
+    local name
+
+    ! stage_allows one_at_a_time || not_for "it serves one at a time"
+    server_start
+    for name in first second third; do
+        peer_start "$name" echo:100 wait echo:100 fin end
+        peer_wait "$name" '1 waiting*'
+    done
+    for name in first third second; do
+        peer_continue "$name"
+        assert_peer_succeeds "$name"
+    done
+}
+
 @test "urgent data (MSG_OOB) comes back in its place, like all other bytes" {
     [ -z "${SERVER:-}" ] || not_for "its language may have no SO_OOBINLINE"
     peer send:3 urgent send:3 receive fin end ||

@@ -42,6 +42,15 @@ zombies_are()
     [ "$(zombies_of "$SERVER_PID")" -eq "$1" ]
 }
 
+@test "a child that ends leaves errno to whom it belongs (02)" {
+    need_shim echo_once
+    server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:1 SHIM_SIGNAL_AT=CHLD:0
+    assert_echoes echo:100 fin end
+    assert_injected accept
+    assert_logged '^accept: Too many open files' \
+        "the handler of SIGCHLD changes errno: it has to put it back"
+}
+
 @test "the parent keeps no connection's descriptor (02)" {
     need_proc
     server_start

@@ -14,7 +14,8 @@
  *                     ERRNO a name, AUTO, or of accept STEAL: the connection
  *                     is gone before accept looks; WHICH N, N+, or N-M, from 1
  * SHIM_ADDRESS=1      getaddrinfo gives one address more, ::1, as the first
- * SHIM_SIGNAL_AT=NAME:N  raises the signal just before the Nth wait
+ * SHIM_SIGNAL_AT=NAME:N  raises the signal just before the Nth wait; 0: when a
+ *                     call has failed by a RULE, before the program sees errno
  * SHIM_CLOCK=SECONDS:MS  the wall clock jumps, MS after the start
  * SHIM_CLOCK_DELAY=MS before every look at the monotonic clock
  * SHIM_COUNT=FILE     see shim.h; SHIM_LOG=FILE a line for each fault
@@ -345,6 +346,8 @@ static int fails(int kind, int fd)
             number <= r->to) {
             injected(kind, fd);
             errno = r->err == AUTO ? auto_errors[kind] : r->err;
+            if (signal_no != 0 && signal_at == 0)
+                raise(signal_no);
             return r->err == STEAL ? STEAL : 1;
         }
     }

@@ -1,0 +1,25 @@
+# sanitizers -- how the suite runs on a stage that is built with ASan and UBSan
+# shellcheck shell=bash disable=SC2034 # for whoever reads this file
+#
+#     make CFLAGS="$SANITIZE"
+SANITIZE='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined'
+SANITIZE+=' -fno-sanitize-recover=all'
+# 77: no test takes it for a program's own exit status.
+export ASAN_OPTIONS=${ASAN_OPTIONS-verify_asan_link_order=0:quarantine_size_mb=8:exitcode=77}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:exitcode=77}
+# Sanitized programs are slower: fewer rounds of what is repeated so often.
+export SEEDS=${SEEDS:-200} CYCLES=${CYCLES:-10000}
+
+# has_sanitizers: true if the compiler has them.
+has_sanitizers()
+{
+    local probe status
+
+    probe=$(mktemp) || return 1
+    # shellcheck disable=SC2086 # several flags
+    echo 'int main(void) { return 0; }' |
+        ${CC:-cc} $SANITIZE -x c -o "$probe" - 2>/dev/null && "$probe"
+    status=$?
+    rm -f "$probe"
+    return "$status"
+}
