@@ -94,7 +94,7 @@ holds()
         loop.c timers.c net*.c sock.c poller_*.c
 }
 
-@test "every promise of the headers and the contract has a test" {
+@test "every promise of the headers has a test" {
     "$BATS_TEST_DIRNAME/promises" || {
         echo "expected: a test quotes each sentence above, or the list says why not"
         echo "read:     tests/loop/promises"

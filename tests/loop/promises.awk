@@ -1,8 +1,8 @@
 # promises.awk -- see promises
 #
-# Reads files of several kinds, as the variable says: header, contract, quote,
-# list. A sentence ends with a full stop before a blank and a capital, or with
-# its paragraph. What has no full stop is a heading, or a note on a member.
+# Reads files of several kinds, as the variable says: header, quote, list. A
+# sentence ends with a full stop before a blank and a capital, or with its
+# paragraph. What has no full stop is a heading, or a note on a member.
 
 FNR == 1 {
     end_paragraph()
@@ -36,18 +36,6 @@ kind == "header" {
         end_paragraph()
         line = substr(line, at + 2)
     }
-}
-
-# The list of what a server must do: each item is a paragraph.
-kind == "contract" {
-    if ($0 ~ /^What it must do:/)
-        inside = 1
-    else if (inside && $0 ~ /^- |^$/)
-        end_paragraph()
-    if (inside && $0 ~ /^[^- W]/)
-        inside = 0
-    if (inside && $0 ~ /^(- |  )/)
-        paragraph = paragraph " " substr($0, 3)
 }
 
 # In C, TEST(GROUP, NAME, "…" "…"), in as many lines as it takes.
