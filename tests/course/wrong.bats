@@ -29,7 +29,7 @@ text_under()
 
     while read -r topic stages section word; do
         [[ -n $topic && $topic != '#' ]] || continue
-        text=$(text_under "$ROOT_DIR/docs/${section%%#*}"-*.md \
+        text=$(text_under "$ROOT_DIR/docs/${section%%#*}"*.md \
             "${section#*#}") ||
             fail "$topic $stages: there is no heading $section"
         grep -qi -e "$word" <<<"$(tr '\n' ' ' <<<"$text")" ||

@@ -22,7 +22,7 @@ section()
             break
         fi
     done <"$LIB_DIR/topics"
-    for file in "$ROOT_DIR/docs/${found%%#*}"-*.md; do
+    for file in "$ROOT_DIR/docs/${found%%#*}"*.md; do
         echo "docs/${file##*/}#${found#*#}"
     done
 }
