@@ -42,7 +42,8 @@ build_answer()
 check()
 {
     env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
-        TMPDIR="$BATS_TEST_TMPDIR" PATIENCE=5 ${3:+"SERVER='$3'"} \
+        TMPDIR="$BATS_TEST_TMPDIR" PATIENCE=5 ${MAKE:+MAKE="$MAKE"} \
+        ${3:+"SERVER='$3'"} \
         STAGES_DIR="${STAGES_DIR:-}" \
         "$1/docs/exercises/exercise" --check "$2" 2>&1
 }

@@ -32,7 +32,7 @@ assert_all_pass()
     need_tool shim.so
     cp -R 05-epoll "$BATS_TEST_TMPDIR"
     patch -s -p1 -d "$BATS_TEST_TMPDIR" <docs/examples/edge-triggered.patch
-    make -s -C "$BATS_TEST_TMPDIR/05-epoll"
+    "${MAKE:-make}" -s -C "$BATS_TEST_TMPDIR/05-epoll"
     told_of SERVER="$BATS_TEST_TMPDIR/05-epoll/server" SEEDS=50 \
         FILES=server/schedules.bats FILTER='seeded|burst of calls'
     assert_all_pass

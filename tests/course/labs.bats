@@ -36,7 +36,7 @@ told_by()
 {
     # Bats puts a folder before PATH where `bats` means something else.
     start told env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
-        TMPDIR="$BATS_FILE_TMPDIR" "$@"
+        TMPDIR="$BATS_FILE_TMPDIR" ${MAKE:+MAKE="$MAKE"} "$@"
     wait_for_exit "$LAST_PID" 120
     # Not where the teardown looks for what a sanitizer said.
     TOLD=$(cat "$BATS_TEST_TMPDIR/told.out" "$BATS_TEST_TMPDIR/told.err")
