@@ -33,11 +33,11 @@ check()
 }
 
 @test "docs: links, anchors and pictures are there" {
-    check links README.md docs/*.md docs/steps/README.md
+    check links README.md .github/*.md docs/*.md docs/steps/README.md
 }
 
 @test "docs: targets, paths and functions exist" {
-    check names README.md docs/*.md docs/steps/README.md
+    check names README.md .github/*.md docs/*.md docs/steps/README.md
 }
 
 @test "docs: the figures are those measured" {
