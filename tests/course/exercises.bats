@@ -14,16 +14,18 @@ setup()
     ${MAKE:-make} -s -C "$TOOLS"
 }
 
-# answers NN.M: prints untouched, solution and the wrong ones, a line each.
+# answers NN.M: prints untouched, solution and two wrong ones, or all of them
+# with ALL=1, a line each.
 answers()
 {
     local patch
 
     echo untouched
-    for patch in "$STEPS_DIR/$1"/*.patch; do
+    echo solution
+    for patch in "$STEPS_DIR/$1"/wrong-*.patch; do
         patch=${patch##*/}
         echo "${patch%.patch}"
-    done
+    done | if [ -n "${ALL:-}" ]; then cat; else head -n 2; fi
 }
 
 # build_answer NN.M NAME DIR: makes that answer in DIR, and builds its server.
