@@ -72,8 +72,9 @@ start_working()
 
 @test "06.3: what a client sends after work comes back after it" {
     start_working
+    # Served after work was read, and the next after more, in any case.
+    assert_echoes -t 5 ping:5 fin end
     say more
-    # Served after that was read, in any case.
     assert_echoes -t 5 ping:5 fin end
     resume "$WORKER"
     assert_answered work
