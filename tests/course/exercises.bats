@@ -44,7 +44,7 @@ build_answer()
 check()
 {
     env -i PATH="${PATH//"$BATS_LIBEXEC:"/}" HOME="${HOME:-/}" \
-        TMPDIR="$BATS_TEST_TMPDIR" PATIENCE=5 ${MAKE:+MAKE="$MAKE"} \
+        TMPDIR="$BATS_TEST_TMPDIR" PATIENCE="${WAIT:-5}" ${MAKE:+MAKE="$MAKE"} \
         ${3:+"SERVER='$3'"} \
         STAGES_DIR="${STAGES_DIR:-}" \
         "$1/docs/exercises/exercise" --check "$2" 2>&1
@@ -62,7 +62,9 @@ try()
         cat "$log"
         return 1
     fi
-    check "$ROOT_DIR" "$1" "$dir/server" 3>&- 4>&- |
+    # What is right gets the time that a busy machine takes.
+    WAIT=$([ "$2" = solution ] && echo 20 || echo 5) \
+        check "$ROOT_DIR" "$1" "$dir/server" 3>&- 4>&- |
         sed "$([ "$2" = solution ] || echo '/^not ok/q')" >"$log"
     told=$(tail -n 1 "$log")
     printf '%s  %-26s %3d s  %s\n' "$1" "$2" $((SECONDS - began)) \
