@@ -67,7 +67,6 @@ part == 3 && hinted == 1 && /^#   (likely|read): / {
     hint = hint "    " substr($0, 5) "\n"
 }
 
-
 END {
     if (ENVIRON["HEADER"]) {
         line = "name,status,points"

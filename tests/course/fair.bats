@@ -118,12 +118,22 @@ promises()
     asks=$(sed -n 's/.*<!-- asks: \(.*\) -->.*/\1/p' docs/labs.md |
         paste -sd '|' -)
     [ "$(promises | wc -l)" -gt 40 ]
-    missing=$(promises | grep -vE "$asks") ||
-        missing=
+    missing=$(promises | grep -vE "$asks") || missing=
     [ -z "$missing" ] ||
         fail "not in docs/labs.md, In your own language:" "$missing"
     # And nothing is asked there that no test is about.
     while read -r asks; do
         promises | grep -qE "$asks" || fail "docs/labs.md: no test asks: $asks"
     done < <(sed -n 's/.*<!-- asks: \(.*\) -->.*/\1/p' docs/labs.md | tr '|' '\n')
+}
+
+@test "fair: what was recorded, and is expected, are tests that exist" {
+    local names=$BATS_TEST_TMPDIR/names
+
+    sed -n 's/^@test "\(.*\)" {.*/\1/p' "$TESTS_DIR"/{server,interop}/*.bats \
+        >"$names"
+    ! { cut -f 4 "$ROOT_DIR/docs/data/conformance.tsv"
+        sed '/^#/d' "$TESTS_DIR/conformance/expected" | cut -f 2
+    } | grep . | grep -v '^# ' | grep -vxF -f "$names" ||
+        fail "no test has these names: RESULTS=docs/data make conformance"
 }

@@ -56,7 +56,6 @@ none_runs()
     [ ${#CHILDREN[@]} -eq "$ZOMBIES" ]
 }
 
-
 @test "02.4: the last child ends between the check and the wait" {
     start_noting CALLS_STOP=1
     peer_start crowd -n 50 echo:100 wait fin end
