@@ -351,7 +351,7 @@ behind the end of the set"
             CAUSE="it spins at FIN: read returns 0 again and again until the \
 connection is closed"
         fi
-    elif [ "$(queued_to_accept)" -gt 0 ]; then
+    elif [ "$where" != asleep ] && [ "$(queued_to_accept)" -gt 0 ]; then
         diagnose_no_accept "$where"
     elif [[ $SCRIPT == *' -n '* && $LIKE == 0[3-6]* ]]; then
         diagnose_crowd
