@@ -479,11 +479,10 @@ when its output has drained"
             return
             ;;
     esac
+    [[ $LIKE == 05* ]] || return 0
+    CAUSE+="; or it is edge-triggered, and reads only once for each event"
     # A short write may be of any size; of whole pages it may be no short one.
-    if [[ $LIKE == 05* && $((RECEIVED % 4096)) -eq 0 ]]; then
-        TOPIC=edge
-        CAUSE+="; or it is edge-triggered, and reads only once for each event"
-    fi
+    [ $((RECEIVED % 4096)) -ne 0 ] || TOPIC=edge
 }
 
 # server_is_in: prints what the server does: busy, accept, `read or write`,
