@@ -23,7 +23,7 @@ public class MyEcho {
             conn.write(buf);
             key.interestOps(buf.hasRemaining() ? SelectionKey.OP_WRITE
                                                : SelectionKey.OP_READ);
-        } catch (IOException e) { // that connection's trouble
+        } catch (IOException e) { // this connection failed
             try { conn.close(); } catch (IOException ignored) { }
         }
     }
@@ -74,7 +74,7 @@ public class MyEcho {
                         System.err.println(e);
                         told = System.nanoTime();
                     }
-                    accepting.interestOps(0); // accept rests
+                    accepting.interestOps(0); // pause
                 }
             }
             selector.selectedKeys().clear();

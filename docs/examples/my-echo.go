@@ -16,7 +16,7 @@ func echo(conn net.Conn) {
 	buf := make([]byte, 16384)
 	for {
 		n, err := conn.Read(buf)
-		if err != nil { // the peer's FIN, or that connection's trouble
+		if err != nil { // the peer's FIN, or this connection failed
 			return
 		}
 		if _, err := conn.Write(buf[:n]); err != nil {

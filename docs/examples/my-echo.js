@@ -8,7 +8,7 @@ if (!/^\d+$/.test(port) || port > 65535 || more.length > 0) {
 }
 
 const server = net.createServer(socket => {
-    socket.on('error', () => socket.destroy()); // that connection's trouble
+    socket.on('error', () => socket.destroy()); // this connection failed
     socket.pipe(socket);
 });
 

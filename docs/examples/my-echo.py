@@ -14,19 +14,19 @@ def close(conn):
     conn.close()
 
 
-def echo(conn, owed):
-    """Reads if nothing is owed, then sends as much as the kernel takes."""
+def echo(conn, pending):
+    """Reads if nothing is pending, then sends as much as the kernel takes."""
     try:
-        if not owed:
-            owed = conn.recv(65536)
-            if not owed:  # the peer's FIN
+        if not pending:
+            pending = conn.recv(65536)
+            if not pending:  # the peer's FIN
                 return close(conn)
-        owed = owed[conn.send(owed):]
+        pending = pending[conn.send(pending):]
     except BlockingIOError:
         pass
-    except OSError:  # that connection's trouble
+    except OSError:  # this connection failed
         return close(conn)
-    selector.modify(conn, WRITE if owed else READ, owed)
+    selector.modify(conn, WRITE if pending else READ, pending)
 
 
 host, port, *more = sys.argv[1:] + ["localhost", "8000"][len(sys.argv) - 1:]
@@ -44,7 +44,7 @@ listener.setblocking(False)
 selector.register(listener, READ)
 print(f"Server is listening on {host}:{listener.getsockname()[1]}", flush=True)
 
-paused = False  # accept has failed: the listening socket gets a rest
+paused = False  # accept has failed: leave the listening socket out
 told = -1.0  # when that was last reported
 while True:
     events = selector.select(0.1 if paused else None)
