@@ -7,7 +7,7 @@ int main(void)
 {
     struct sockaddr_in addr = {
         .sin_family = AF_INET,
-        .sin_port = htons(7000),
+        .sin_port = htons(7001),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     char buf[16384];
