@@ -92,6 +92,7 @@ int poller_wait(struct poller *p, struct poller_event *out, int max,
     struct epoll_event ready[MAX_EVENTS];
     int n = 0;
 
+    /* Half of the room at most, so that there's some for descriptors. */
     for (int i = 0; i < p->n_files && n < max / 2; i++)
         out[n++] = p->files[p->next++ % p->n_files];
     max = max - n < MAX_EVENTS ? max - n : MAX_EVENTS;

@@ -165,15 +165,15 @@ backlog()
         awk 'NR == 1 || $3 < n { n = $3 } END { print n }'
 }
 
-# assert_logged REGEX [CAUSE]: a line of the server's stderr matches. The words
-# of a SERVER are its own, so there it is enough that stderr has something.
+# assert_logged REGEX [CAUSE [TOPIC]]: a line of the server's stderr matches. The
+# words of a SERVER are its own, so there it's enough that stderr has something.
 assert_logged()
 {
     if [ -n "${SERVER:-}" ]; then
         [ -s "$SERVER_ERR" ]
     else
         grep -q "$1" "$SERVER_ERR"
-    fi || fail_because log "a line on stderr with: $1" \
+    fi || fail_because "${3:-log}" "a line on stderr with: $1" \
         "$(head -n 5 "$SERVER_ERR")" \
         "${2:-the error is not logged, or errno was lost before}"
 }

@@ -610,7 +610,10 @@ connection is taken for the end of the server"
                 *) DEATH_TOPIC='echo' ;;
             esac
             DEATH="the server exited with status $status${last:+, saying \
-\"$last\"}: one connection's error ended it for all"
+\"$last\"}"
+            # Such as `read: Connection reset by peer`.
+            [ -n "$last" ] && [[ $last != *:* ]] ||
+                DEATH+=": one connection's error ended it for all"
             ;;
     esac
 }

@@ -64,11 +64,12 @@ server_announced_or_ended()
 # under_strace OPTION…: starts the server under strace with these options, which
 # may tamper with its system calls. SERVER_PID is the server's all the same.
 # ?NAME in an option is a call that some machines lack, such as fork on 64-bit
-# ARM.
+# ARM. A leak check, as a sanitizer does it at exit, can't be traced.
 under_strace()
 {
     need_tracing
-    SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" "$@")
+    SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace"
+        -E "ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" "$@")
     server_start
 }
 

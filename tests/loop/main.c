@@ -1,5 +1,5 @@
 /*
- * main -- runs tests of stage 06, each in a process of its own
+ * main -- runs tests of stage 06, each in a process and a directory of its own
  *
  * usage: loop_test [GROUP|NAME]...    without one, all
  *        loop_test --list             GROUP NAME, a line each
@@ -26,6 +26,7 @@ struct job {
     pid_t pid;
     time_t end;
     FILE *said;
+    char dir[32];
 };
 
 static struct test *tests;
@@ -68,6 +69,7 @@ static void run(const struct job *job)
     for (int fd = 3; fd < 64; fd++)
         close(fd);
     hook_n_forks = 0;
+    CHECK(chdir(job->dir) == 0);
     job->test->run();
     exit(0);
 }
@@ -76,9 +78,11 @@ static void start(struct job *job, const struct test *t)
 {
     job->test = t;
     job->said = tmpfile();
-    if (job->said != NULL)
+    job->pid = -1;
+    strcpy(job->dir, "/tmp/loop_test.XXXXXX");
+    if (job->said != NULL && mkdtemp(job->dir) != NULL)
         job->pid = fork();
-    if (job->said == NULL || job->pid == -1) {
+    if (job->pid == -1) {
         perror("loop_test");
         exit(2);
     }
@@ -107,6 +111,7 @@ static void tell(struct job *job, int status)
 
 static void look_at(struct job *job)
 {
+    char remove[64];
     int status;
     bool late = now() >= job->end;
 
@@ -117,6 +122,9 @@ static void look_at(struct job *job)
     if (waitpid(job->pid, &status, late ? 0 : WNOHANG) != job->pid)
         return;
     kill(-job->pid, SIGKILL); /* what it has started, and left */
+    snprintf(remove, sizeof(remove), "rm -rf %s", job->dir);
+    if (rmdir(job->dir) == -1 && system(remove) != 0)
+        perror(job->dir);
     if (status != 0) {
         tell(job, status);
         n_failed++;

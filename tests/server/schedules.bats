@@ -180,11 +180,11 @@ served_after_waits()
     need_ours
     server_start "${SHIM[@]}" SHIM_FAIL=wait:ENOMEM:1
     served_after_waits 1
-    assert_logged ': Cannot allocate memory'
+    assert_logged ': Cannot allocate memory' '' wait
     shim_count_anew
     server_start "${SHIM[@]}" SHIM_FAIL=wait:EAGAIN:2
     served_after_waits 1
-    assert_logged ': Resource temporarily unavailable'
+    assert_logged ': Resource temporarily unavailable' '' wait
 }
 
 @test "the wait fails twelve times: a line a second, and a pause after each" {
@@ -202,12 +202,12 @@ served_after_waits()
     served_after_waits 12
     look_at_clock
     [ $((NOW_MS - began)) -ge 1000 ] ||
-        fail_because log "pauses of 100 ms, after twelve failed waits" \
+        fail_because wait "pauses of 100 ms, after twelve failed waits" \
             "all of them within $((NOW_MS - began)) ms" "no pause: a spin"
-    assert_logged ': Cannot allocate memory'
+    assert_logged ': Cannot allocate memory' '' wait
     assert_few_lines_logged $(((NOW_MS - began) / 1000 + 1))
     [ "$(most_often_said)" -ge 2 ] ||
-        fail_because log "a line again after a second" "one line" \
+        fail_because wait "a line again after a second" "one line" \
             "an error is logged once for all times"
 }
 
