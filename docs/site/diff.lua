@@ -82,6 +82,7 @@ local function column(diff, side, first, last, class)
                                 '\n</span>')
         end
     end
+    if #shown == 0 then class = 'none' end
     return '<pre class="' .. class .. '"><code>' .. table.concat(shown) ..
         '</code></pre>'
 end

@@ -116,8 +116,17 @@ local function Blocks(blocks)
     return made
 end
 
+local known = {c = true, diff = true, js = true, sh = true, javascript = true,
+               python = true, go = true, java = true, bash = true,
+               makefile = true, awk = true, yaml = true}
+
+-- Pandoc reads all that it knows before it leaves an unknown language alone.
 local function CodeBlock(code)
     if code.classes[1] == 'console' then return console(code) end
+    if code.classes[1] and not known[code.classes[1]] then
+        table.remove(code.classes, 1)
+        return code
+    end
 end
 
 local function RawInline(raw)
@@ -127,9 +136,10 @@ end
 -- `make diff-03` leads to the diff.
 local function Code(code)
     local step = code.text:match('^make diff%-(0%d%.%d+)$')
-    local stage = code.text:match('^make diff%-(0%d)$')
-    if stage then
-        return pandoc.Link({code}, top .. 'diff-' .. stage .. '.html')
+    local stage = code.text:match('^make diff%-(0[2-6])$')
+    local diff = stage and 'diff-' .. stage .. '.html'
+    if diff and diff ~= page then
+        return pandoc.Link({code}, top .. diff)
     elseif step then
         return pandoc.Link({code}, link_to('docs/steps/' .. step .. '.patch'))
     end
