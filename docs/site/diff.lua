@@ -49,9 +49,9 @@ local function remarks_on(name, blocks)
                 table.remove(said)
             end
             for n = 1, #said do said[n] = from_here(said[n]) end
-            table.insert(said, 1, pandoc.Para({
-                pandoc.Link(heading.content,
-                            chapter .. '#' .. heading.identifier)}))
+            local title = {pandoc.Str('§ '), table.unpack(heading.content)}
+            table.insert(said, 1, pandoc.Para({pandoc.Link(
+                title, chapter .. '#' .. heading.identifier)}))
             table.insert(remarks, {
                 id = common.hunk_id(name, quote), said = said,
                 quote = common.lines_of(quote.text)})
@@ -184,7 +184,8 @@ end
 
 function Pandoc(doc)
     local made = {
-        pandoc.Header(1, {pandoc.Str('From ' .. old .. ' to ' .. new)}),
+        pandoc.Header(1, {pandoc.Str((('From ' .. old .. ' to ' .. new):gsub(
+            '%-', '\u{2011}')))}),
         pandoc.Para({
             pandoc.Str('What '), pandoc.Code('make diff-' .. new:sub(1, 2)),
             pandoc.Str(' shows, side by side. Beside what it quotes stands '

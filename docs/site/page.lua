@@ -88,7 +88,8 @@ local function console(code)
 end
 
 -- Comments go, and what they say of the block below them is shown. A line that
--- begins with a comment belongs to the paragraph below it.
+-- begins with a comment belongs to the paragraph below it. The README's picture
+-- of the site is for those who aren't there.
 local function Blocks(blocks)
     local made, comment, start = {}, '', nil
     for _, block in ipairs(blocks) do
@@ -109,7 +110,10 @@ local function Blocks(blocks)
                 table.insert(made, start)
             end
             comment, start = '', nil
-            table.insert(made, block)
+            local picture = block.t == 'Para' and block.content[1]
+            if not (picture and picture.src == 'docs/img/site.png') then
+                table.insert(made, block)
+            end
         end
     end
     if start then table.insert(made, start) end
@@ -260,9 +264,14 @@ local function around()
         if url == '' then
             bar[side] = bar[side] .. '</ul><p>' .. escape(title) .. '</p><ul>'
         else
-            if here and not after then after = link:format(' rel="next"') end
-            if url == page then here = true end
-            if not here then before = link:format(' rel="prev"') end
+            -- The replay has no links to others.
+            if url == page then
+                here = true
+            elseif url ~= 'replay.html' and not here then
+                before = link:format(' rel="prev"')
+            elseif url ~= 'replay.html' and not after then
+                after = link:format(' rel="next"')
+            end
             if url == page then
                 bar[1] = bar[1] .. '<li>' ..
                     link:format(' aria-current="page"')
