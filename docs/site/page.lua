@@ -275,7 +275,11 @@ local function around()
             if url == page then
                 bar[1] = bar[1] .. '<li>' ..
                     link:format(' aria-current="page"')
-                bar[2], side = '</li>', 2
+                local stage = page:match('^(0[2-6])%-')
+                bar[2] = (stage and '<a class="to-diff" href="diff-' ..
+                    stage .. '.html">Its diff, side by side</a>' or '') ..
+                    '</li>'
+                side = 2
             else
                 bar[side] = bar[side] .. '<li>' .. link:format('') .. '</li>'
             end
