@@ -183,19 +183,21 @@ local function side_by_side(name, blocks)
 end
 
 function Pandoc(doc)
-    local made = {
-        pandoc.Header(1, {pandoc.Str((('From ' .. old .. ' to ' .. new):gsub(
-            '%-', '\u{2011}')))}),
-        pandoc.Para({
-            pandoc.Str('What '), pandoc.Code('make diff-' .. new:sub(1, 2)),
-            pandoc.Str(' shows, side by side. Beside what it quotes stands '
-                       .. 'what '),
-            pandoc.Link({pandoc.Str('the chapter')}, chapter),
-            pandoc.Str(' says of it.')})}
+    -- Hyphens at which a title doesn't break.
+    local title = ('From ' .. old .. ' to ' .. new):gsub('%-', '\u{2011}')
+    local made = {pandoc.Header(1, {pandoc.Str(title)})}
+    local beside = false
     for _, name in ipairs({'server.c', 'client.c'}) do
         for _, block in ipairs(side_by_side(name, doc.blocks)) do
+            beside = beside or block.t == 'Div'
             table.insert(made, block)
         end
     end
+    table.insert(made, 2, pandoc.Para({
+        pandoc.Str('What '), pandoc.Code('make diff-' .. new:sub(1, 2)),
+        pandoc.Str(' shows, side by side. ' ..
+                   (beside and 'The remarks are from '
+                    or "It's large: you'll find it in smaller steps in ")),
+        pandoc.Link({pandoc.Str('the chapter')}, chapter), pandoc.Str('.')}))
     return pandoc.Pandoc(made, doc.meta)
 end
