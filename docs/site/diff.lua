@@ -65,7 +65,7 @@ local function highlighted(path)
     local lines = {}
     local text = common.read(os.getenv('SITE_DIR') .. '/' .. path .. '.html')
     text = text:gsub('</code>', '\n</code>')
-    for line in text:gmatch('<span id="L%d+"><a href="#L%d+"[^>]*></a>' ..
+    for line in text:gmatch('<span id="L%-%d+"><a href="#L%-%d+"[^>]*></a>' ..
                             '([^\n]*)</span>\n') do
         table.insert(lines, line)
     end

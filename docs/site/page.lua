@@ -67,7 +67,7 @@ local function quoted(comment, code)
     local from = comment:match('^<!%-%- from ([^ ]*) %-%->')
     if from then
         local line = common.find(lines_of(code.text), lines_of(read(from)))
-        return listing(link_to(from) .. (line and '#L' .. line or ''), from,
+        return listing(link_to(from) .. (line and '#L-' .. line or ''), from,
                        code)
     end
     return code
@@ -185,7 +185,8 @@ local function Link(link)
         link.target = top .. 'replay.html' .. anchor
         return link
     end
-    link.target = link_to(path) .. anchor
+    -- GitHub's name of a line is #L12, pandoc's #L-12.
+    link.target = link_to(path) .. anchor:gsub('^#L(%d+)$', '#L-%1')
     local says = path == 'docs/glossary.md' and glossary_says(anchor)
     if says then
         link.classes = {'term'}

@@ -78,7 +78,7 @@ END
     [ "$status" -eq 1 ]
     [[ $output == *"there is a $SITE already" ]]
     mkdir "$BATS_TEST_TMPDIR/bin"
-    for program in bash git dirname; do
+    for program in bash git; do
         ln -s "$(command -v "$program")" "$BATS_TEST_TMPDIR/bin"
     done
     PATH=$BATS_TEST_TMPDIR/bin run "$ROOT_DIR/docs/site/build" "$SITE-2"
