@@ -49,6 +49,9 @@ steps-update:
 trace-%: all
 	@docs/tools/trace $(number)
 
+site:
+	@docs/site/build
+
 lab-%: tools
 	@docs/labs/lab $(number)
 
@@ -118,5 +121,5 @@ clean:
 	@rm -rf .build
 
 .PHONY: all $(STAGES) tools help demo test test-course grade grade-bundle \
-	bug-list bugs bench bench-peers conformance \
+	site bug-list bugs bench bench-peers conformance \
 	steps-update timeline guard soak rounds lint sanitize valgrind clean
