@@ -28,8 +28,54 @@ function merge(target, patch)
     return result;
 }
 
-/* Returns a recording with all its states, the most bytes that each buffer
-   holds in any, and a name for each process. */
+/* Returns for each state what each process watches: IN, OUT or nothing said for
+   each descriptor. epoll's list stays in the kernel. select, poll and a call on
+   one descriptor are recorded when they return; they watch until then. */
+function watched(states)
+{
+    const lists = {}, next = {}, result = [];
+    for (const s of states) {
+        const list = {...lists[s.process]};
+        for (const [, op, fd, events] of (s.call?.text ?? '').matchAll(
+            /epoll_ctl\(\d+, EPOLL_CTL_(\w+), (\d+)(?:, ([^)]*))?/g)) {
+            list[fd] = op === 'DEL' ? undefined : events;
+        }
+        for (const fd of Object.keys(list)) {
+            if (!s.processes?.[s.process]?.fds?.[fd])
+                delete list[fd];
+        }
+        lists[s.process] = list;
+        result.push({...lists});
+    }
+    for (let i = states.length - 1; i >= 0; i--) {
+        const {processes, process, call} = states[i];
+        for (const [id, p] of Object.entries(processes ?? {})) {
+            if (p.state === 'blocked' && next[id]?.startsWith(`${p.in}(`) &&
+                p.in !== 'epoll_wait')
+                result[i][id] = arguments_of(p.in, next[id]);
+        }
+        if (call)
+            next[process] = call.text;
+    }
+    return result;
+}
+
+/* Returns the descriptors that a call watches, as above. */
+function arguments_of(name, text)
+{
+    const numbers = (list = '') => list.match(/\d+/g) ?? [];
+    const all = (list, events) => numbers(list).map((fd) => [fd, events]);
+    const [, first, second] = /\{(.*?)\}(?:, \{(.*?)\})?/.exec(text) ?? [];
+    if (name === 'select')
+        return Object.fromEntries([...all(first, 'IN'), ...all(second, 'OUT')]);
+    if (name === 'poll')
+        return Object.fromEntries((first ?? '').split(', ')
+            .map((pair) => pair.split(': ')));
+    return Object.fromEntries(all(/\(\d+/.exec(text)?.[0], ''));
+}
+
+/* Returns a recording with all its states, what is watched in each, the most
+   bytes that each buffer holds in any, and a name for each process. */
 function open(recording)
 {
     if (recording.states)
@@ -57,7 +103,8 @@ function open(recording)
         if (twice.has(name))
             names[id] = `${name} ${id}`;
     }
-    return Object.assign(recording, {states, most, names});
+    return Object.assign(recording,
+        {states, most, names, watched: watched(states)});
 }
 
 /* Returns a longest list of pairs [i, j], both growing, with a[i] === b[j]. */

@@ -168,11 +168,11 @@ function buffer(name, end, was, way, most)
     const n = end[way] ?? 0, old = was?.[way] ?? 0, diff = n - old;
     return `<div class="buffer ${diff ? 'changed' : ''}">
         <span>${way === 'send' ? 'send' : 'receive'}</span>
-        <b>${number(n)} B</b>${diff ? `<em>${diff > 0 ? '+' : '−'}${
-            number(Math.abs(diff))}</em>` : ''}
+        <b>${number(n)} B</b>
         <div class="tube" title="at most ${number(most)} B in this run"><i style="
-            width: ${100 * n / most}%; --from: ${100 * old / most}%"></i></div>
-        </div>`;
+            width: ${100 * n / most}%; --from: ${100 * old / most}%"></i>${
+        diff ? `<em>${diff > 0 ? '+' : '−'}${number(Math.abs(diff))}</em>` : ''}
+        </div></div>`;
 }
 
 /* Returns one end of a connection: its state and two buffers. */
@@ -205,14 +205,17 @@ function listening(s, was)
         ${slots || 'empty'}</span></div>`;
 }
 
-/* Returns the descriptors of a process for one socket, on their wires. On goes
-   the wire if a process further right has one too. */
-function descriptors(p, was, socket, on)
+/* Returns the descriptors of a process for one socket, on their wires, and what
+   it watches there. On goes the wire if a process further right has one too. */
+function descriptors(p, was, watches, socket, on)
 {
     const mine = Object.entries(p.fds ?? {}).filter(([, id]) => id === socket);
     return `<div class="fd ${mine.length ? 'wired' : ''} ${on ? 'on' : ''}">` +
         mine.map(([fd]) => `<b class="${was?.fds?.[fd] === socket ? ''
-            : 'changed'}">${esc(fd)}</b>`).join('') + '</div>';
+            : 'changed'} ${p.state === 'blocked' && fd in watches
+            ? 'watched' : ''}">${esc(fd)}</b>` + (watches[fd]
+            ? `<small title="watched for ${esc(watches[fd])}">${
+            esc(watches[fd])}</small>` : '')).join('') + '</div>';
 }
 
 function process_box(rec, id, p, s)
@@ -237,7 +240,8 @@ function draw_kernel(k)
     const put = (row, column, html) =>
         html.replace('<div', `<div style="grid-area: ${row} / ${column}"`);
     const wires = (row, socket) => processes.map(([id, p], i) => put(row, 5 + i,
-        descriptors(p, was.processes?.[id], socket, processes.slice(i + 1)
+        descriptors(p, was.processes?.[id],
+            rec.watched[axis[at][k]][id] ?? {}, socket, processes.slice(i + 1)
             .some(([, q]) => Object.values(q.fds ?? {}).includes(socket)))));
     const rows = names.length + 3;
     const parts = [
@@ -255,7 +259,8 @@ function draw_kernel(k)
         const pair = s.sockets?.[name], old = was.sockets?.[name];
         parts.push(
             put(row, '1', `<div class="peer ${
-                c === was.clients?.[name] ? '' : 'changed'}"><b>${esc(name)}</b>
+                c === was.clients?.[name] ? '' : 'changed'} ${
+                pair?.client ? 'wired' : ''}"><b>${esc(name)}</b>
                 <span>${esc(c.state)}</span><small>${esc(c.does)}</small></div>`),
             ...pair?.client || pair?.server ? [
                 put(row, 2, end_of(rec, name, 'client', pair, old)),
@@ -272,11 +277,11 @@ function draw_kernel(k)
 
 /* ---- variables ---- */
 
-function cell(value, old, tag = 'td')
+function cell(value, old)
 {
     if (value === old || old === undefined)
-        return `<${tag}>${esc(value)}</${tag}>`;
-    return `<${tag} class="changed"><s>${esc(old)}</s> → ${esc(value)}</${tag}>`;
+        return `<td>${esc(value)}</td>`;
+    return `<td class="changed"><s>${esc(old)}</s> → ${esc(value ?? 'gone')}</td>`;
 }
 
 function values(kind, title, set, old)
@@ -295,8 +300,9 @@ function connections(conns, old)
     return `<table class="conns"><caption>connections</caption><tr>${
         ['', 'fd', ...fields, 'pending'].map((name) =>
             `<th scope="col">${esc(name)}</th>`).join('')}</tr>` +
-        conns.map((c) => {
-            const o = old?.find((x) => x.name === c.name);
+        conns.map((c, i) => {
+            const o = old?.[i]?.name === c.name ? old[i]
+                : old?.find((x) => x.name === c.name);
             return `<tr><th scope="row">${esc(c.name)}</th>` +
                 cell(c.fd, o?.fd) + fields.map((f) =>
                 cell(c.fields?.[f], o?.fields?.[f])).join('') +

@@ -174,7 +174,7 @@ function compose(chosen)
 function draw_choosers()
 {
     const all = [...recordings.values()], [rec, other] = recs;
-    const stages = [...new Set(all.map((r) => r.stage))];
+    const stages = [...new Set(all.map((r) => r.stage))].sort();
     $('stages').innerHTML = stages.map((stage) => {
         const [, digits, name] = /^(\d*)-?(.*)$/.exec(stage);
         const like = all.find((r) => r.stage === stage &&
@@ -201,7 +201,7 @@ function follow_address()
     let chosen = ids.split('+').map((id) => recordings.get(id))
         .filter(Boolean).slice(0, 2);
     if (chosen.length === 0)
-        chosen = [all.find((r) => r.scenario === 'silent') ?? all[0]];
+        chosen = [all[0]];
     pause();
     if (chosen.length !== recs.length || chosen.some((r, k) => r !== recs[k]))
         compose(chosen);
@@ -258,12 +258,15 @@ function on_key(event)
     event.preventDefault();
 }
 
+const ORDER = ['silent', 'half-close', 'stalled', 'descriptors'];
+
 function start()
 {
-    for (const element of document.querySelectorAll('script.recording')) {
-        const recording = JSON.parse(element.textContent);
-        recordings.set(recording.id, recording);
-    }
+    const all = [...document.querySelectorAll('script.recording')]
+        .map((element) => JSON.parse(element.textContent));
+    const first = ({scenario}) => (ORDER.indexOf(scenario) + 1) || 99;
+    all.sort((a, b) => first(a) - first(b));
+    all.forEach((recording) => recordings.set(recording.id, recording));
     $('controls').innerHTML = MOVES.filter((m) => m.label).map((m, i) => `
         <span class="move ${i === 0 ? 'main' : ''}"><button data-move="${m.id}"
         data-by="-1" title="Back ${m.does} (${m.names[1]})"

@@ -78,6 +78,10 @@ verdict()
     verdict two_processes
 }
 
+@test "replay: each wire says what the server waits for there" {
+    verdict watched
+}
+
 @test "replay: light and dark are both easy to read" {
     verdict themes
 }
