@@ -50,12 +50,12 @@ function watched(states)
     for (let i = states.length - 1; i >= 0; i--) {
         const {processes, process, call} = states[i];
         for (const [id, p] of Object.entries(processes ?? {})) {
-            if (p.state === 'blocked' && next[id]?.startsWith(`${p.in}(`) &&
-                p.in !== 'epoll_wait')
-                result[i][id] = arguments_of(p.in, next[id]);
+            const text = next[`${id} ${p.in}`];
+            if (p.state === 'blocked' && p.in !== 'epoll_wait' && text)
+                result[i][id] = arguments_of(p.in, text);
         }
         if (call)
-            next[process] = call.text;
+            next[`${process} ${call.name}`] = call.text;
     }
     return result;
 }

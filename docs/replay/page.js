@@ -141,7 +141,11 @@ function show(p)
         at === 0 ? 'Start' : 'Step';
     document.title = `Replay ${recs.map((rec) => rec.id).join(' + ')}, step ${at}`;
     clearTimeout(saving);
-    saving = setTimeout(() => history.replaceState(null, '', link(at)), 100);
+    const hash = location.hash;
+    saving = setTimeout(() => {
+        if (location.hash === hash) // unless a link was followed meanwhile
+            history.replaceState(null, '', link(at));
+    }, 100);
 }
 
 /* Makes the panes of these recordings. */

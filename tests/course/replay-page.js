@@ -26,7 +26,10 @@ const waiting = new Map(); // id of a message -> what its answer resolves
 const complaints = [];     // of the page: errors, and anything it loads
 let session, ids = 0, heard = '';
 
-browser.on('error', (error) => { throw error; });
+browser.on('exit', () => {
+    console.log('not ok browser: it ended before the last check');
+    process.exit(1);
+});
 browser.stdio[4].setEncoding('utf8').on('data', (data) => {
     const parts = (heard + data).split('\0');
     heard = parts.pop();
@@ -87,8 +90,8 @@ async function click(x, y)
     }
 }
 
-// Opens the page anew at an address.
-async function visit(hash, page = PAGE)
+// Loads the page anew at an address.
+async function load(hash, page = PAGE)
 {
     await send('Page.navigate', {url: 'about:blank'});
     await until(() => location.href === 'about:blank');
@@ -96,6 +99,12 @@ async function visit(hash, page = PAGE)
     await until(() => document.readyState === 'complete' &&
         document.querySelector('.now'));
 }
+
+// Has the page follow an address, as after a click on a link.
+const visit = (hash) => inside((hash) => {
+    history.replaceState(null, '', `#${hash}`);
+    dispatchEvent(new HashChangeEvent('hashchange'));
+}, hash);
 
 // Waits until a condition in the page holds.
 async function until(what, ...args)
@@ -242,7 +251,7 @@ const walk = (move, by) => inside(`(move, by) => {
 const checks = {
     async first_sight()
     {
-        await visit('');
+        await load('');
         assert.deepEqual(await inside(seen),
             expected(recordings['01-silent'], recordings['01-silent'].start));
         assert.match(await inside(() => document.getElementById('intro')
@@ -371,23 +380,28 @@ const checks = {
         const [rec] = Object.values(recordings)
             .filter((r) => Object.keys(r.moments ?? {}).length > 0);
         const [[moment, step]] = Object.entries(rec.moments);
-        await visit(`${rec.id}/${moment}`);
+        await load(`${rec.id}/${moment}`);
         assert.equal(await at(), step);
         await press('ArrowLeft');
         await address(`#${rec.id}/${step - 1}`);
-        await inside((hash) => { location.hash = hash; }, '#03-silent/57');
-        await until(() => document.getElementById('count').textContent
-            .startsWith('57 '));
-        assert.equal((await inside(seen)).now, recordings['03-silent']
-            .states[57].now);
         await visit(`${rec.id}/${moment}`);
         await press('Home');
         await press(']');
         assert.equal(await at(), Math.min(...Object.values(rec.moments)));
-        for (const odd of ['nothing/3', '03-silent/no-such-moment', '%E0%A4%A',
-            '03-silent/99999', '03-silent/-4', '+/']) {
+        // A link counts, also when the address is about to follow a step.
+        await press('ArrowLeft');
+        await inside(() => { location.hash = '#03-silent/57'; });
+        await until(() => document.title === 'Replay 03-silent, step 57');
+        assert.equal((await inside(seen)).now, recordings['03-silent']
+            .states[57].now);
+        const last = recordings['03-silent'].steps.length;
+        for (const [odd, title] of [['nothing/3', '01-silent, step 3'],
+            ['03-silent/no-such-moment', '03-silent, step 0'],
+            ['%E0%A4%A', '01-silent, step 0'], ['+/', '01-silent, step 0'],
+            ['03-silent/99999', `03-silent, step ${last}`],
+            ['03-silent/-4', '03-silent, step 0']]) {
             await visit(odd);
-            assert.ok((await inside(seen)).now, odd);
+            assert.equal(await inside(() => document.title), `Replay ${title}`);
         }
     },
 
@@ -507,7 +521,10 @@ const checks = {
         await press('t');
         assert.equal(await inside(() =>
             getComputedStyle(document.body).backgroundColor), grounds[0]);
-        await inside(() => localStorage.clear());
+        await inside(() => {
+            localStorage.clear();
+            document.documentElement.style.colorScheme = '';
+        });
         await media('prefers-color-scheme', 'light');
     },
 
@@ -555,6 +572,26 @@ const checks = {
             getComputedStyle(document.activeElement).outlineStyle), 'none');
     },
 
+    async playing()
+    {
+        const moving = () => inside(() => {
+            document.querySelector('[data-move=client][data-by="1"]').click();
+            return document.getAnimations().length;
+        });
+        for (const [motion, some] of [['no-preference', true], ['reduce', false]]) {
+            await media('prefers-reduced-motion', motion);
+            await visit('01-silent/b-waits');
+            assert.equal(await moving() > 0, some, motion);
+        }
+        await load('01-silent/0');
+        await press(' ');
+        await until(() => parseInt(document.getElementById('count')
+            .textContent, 10) >= 2);
+        await press(' ');
+        assert.match(await inside(() => document.getElementById('play')
+            .textContent), /Play/);
+    },
+
     // Nothing but what must be there, and what could be taken for HTML.
     async odd_recording()
     {
@@ -571,33 +608,13 @@ const checks = {
         fs.writeFileSync(path.join(dir, 'odd.json'), JSON.stringify(odd));
         execFileSync(path.join(__dirname, '../../docs/replay/build'),
             [dir, fileURLToPath(ODD_PAGE)]);
-        await visit('', ODD_PAGE);
+        await load('', ODD_PAGE);
         const all = await walk('step', 1);
         assert.deepEqual(all.map(([, {now}]) => now),
             ['<b>1</b> & 2', 'x', 'x', 'x']);
         assert.deepEqual(all[1][1].locals, [['<s>', '<u>']]);
         assert.match(await inside(() => document.querySelector('.code')
             .textContent), /<\/script> <!-- <script>$/);
-    },
-
-    async playing()
-    {
-        const moving = () => inside(() => {
-            document.querySelector('[data-move=client][data-by="1"]').click();
-            return document.getAnimations().length;
-        });
-        for (const [motion, some] of [['no-preference', true], ['reduce', false]]) {
-            await media('prefers-reduced-motion', motion);
-            await visit('01-silent/b-waits');
-            assert.equal(await moving() > 0, some, motion);
-        }
-        await visit('01-silent/0');
-        await press(' ');
-        await until(() => parseInt(document.getElementById('count')
-            .textContent, 10) >= 2);
-        await press(' ');
-        assert.match(await inside(() => document.getElementById('play')
-            .textContent), /Play/);
     },
 };
 
@@ -655,6 +672,7 @@ async function main()
     }
     console.log(complaints.length === 0 ? 'ok no_complaints'
         : `not ok no_complaints: ${complaints.join(' ')}`);
+    browser.removeAllListeners('exit');
     session = undefined;
     await send('Browser.close');
 }
