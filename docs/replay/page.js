@@ -139,6 +139,7 @@ function show(p)
             at === (button.dataset.by > 0 ? last : 0)));
     document.querySelector('.main .label').textContent =
         at === 0 ? 'Start' : 'Step';
+    $('whole').href = location.pathname + link(at);
     document.title = `Replay ${recs.map((rec) => rec.id).join(' + ')}, step ${at}`;
     clearTimeout(saving);
     const hash = location.hash;
@@ -277,7 +278,8 @@ function start()
         aria-label="Back: ${m.does}">◀</button><button data-move="${m.id}"
         data-by="1" title="On ${m.does} (${m.names[0]})" aria-label="${m.label}:
         ${m.does}"><span class="label">${m.label}</span> <i>▶</i></button></span>`)
-        .join('') + '<button id="play" title="Play or pause (space)"></button>';
+        .join('') + '<button id="play" title="Play or pause (space)"></button>' +
+        '<a id="whole" target="_blank">whole page</a>';
     $('controls').onclick = ({target}) => {
         const button = target.closest('[data-move]');
         if (!button)
@@ -309,6 +311,8 @@ function start()
         if (theme)
             turn_theme(theme);
     } catch { /* as above */ }
+    // replay.html?embed#… is for a frame in another page: no choosers there.
+    document.body.classList.toggle('embed', location.search === '?embed');
     follow_address();
 }
 

@@ -90,6 +90,10 @@ verdict()
     verdict narrow
 }
 
+@test "replay: in a frame of a chapter it shows the code, the kernel and the steps" {
+    verdict embedded
+}
+
 @test "replay: a screen reader hears each step, and every control has a name" {
     verdict for_screen_readers
 }

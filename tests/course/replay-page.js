@@ -368,6 +368,21 @@ const checks = {
         assert.ok(middle > 50 && middle < states.length - 50, `at ${middle}`);
         assert.deepEqual(await inside(seen),
             expected(recordings['03-silent'], states[middle]));
+        // Where a step puts it, it leads to that step.
+        assert.deepEqual(await inside(() => {
+            const scrubber = document.getElementById('scrubber');
+            const wrong = [];
+            for (let n = 0; n < 60; n++) {
+                history.replaceState(null, '', `#03-silent/${n}`);
+                dispatchEvent(new HashChangeEvent('hashchange'));
+                const {value} = scrubber;
+                scrubber.value = value;
+                scrubber.dispatchEvent(new Event('input'));
+                if (!document.title.endsWith(`step ${n}`))
+                    wrong.push(n);
+            }
+            return wrong;
+        }), []);
         await click(box.right - 2, box.top + box.height / 2);
         assert.equal(await at(), states.length - 1);
         // With the focus on it the keys mean the same as elsewhere.
@@ -388,9 +403,13 @@ const checks = {
         await press('Home');
         await press(']');
         assert.equal(await at(), Math.min(...Object.values(rec.moments)));
-        // A link counts, also when the address is about to follow a step.
-        await press('ArrowLeft');
-        await inside(() => { location.hash = '#03-silent/57'; });
+        // A link counts, also when the address is about to follow a step: both
+        // are due at once here, the link first.
+        await inside(() => {
+            setTimeout(() => { location.hash = '#03-silent/57'; }, 100);
+            document.querySelector('[data-move=step]').click();
+            for (const start = Date.now(); Date.now() < start + 150;);
+        });
         await until(() => document.title === 'Replay 03-silent, step 57');
         assert.equal((await inside(seen)).now, recordings['03-silent']
             .states[57].now);
@@ -550,6 +569,28 @@ const checks = {
             await shot(`narrow-${hash.slice(0, 2)}-below`);
         }
         await screen(1280, 800);
+    },
+
+    // In a frame of a chapter there's room for what one needs to step, no more.
+    async embedded()
+    {
+        await screen(704, 512);
+        await load('01-silent/b-waits', `${PAGE}?embed`);
+        const {width, height, header, whole, code, kernel} = await inside(() => {
+            const height = (selector) => document.querySelector(selector)
+                .getBoundingClientRect().height;
+            return {width: document.documentElement.scrollWidth,
+                height: document.documentElement.scrollHeight,
+                header: height('header'), code: height('.code'),
+                kernel: height('.side'), whole: document
+                    .getElementById('whole').href};
+        });
+        assert.deepEqual([width, height, header], [704, 512, 0]);
+        assert.ok(code > 200 && kernel > 200);
+        assert.ok(whole.startsWith(`${PAGE}#01-silent/`), whole);
+        await shot('embedded');
+        await screen(1280, 800);
+        await load('');
     },
 
     async for_screen_readers()
