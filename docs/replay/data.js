@@ -76,7 +76,7 @@ function arguments_of(name, text)
 
 /* Returns a recording with all its states, what is watched in each, the most
    bytes that each buffer holds in any, and a name for each process. */
-function open(recording)
+function unfold(recording)
 {
     if (recording.states)
         return recording;

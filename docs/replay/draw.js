@@ -59,9 +59,9 @@ function view_of(k, id)
         return views.get(id);
     const files = Object.keys(recs[k].files ?? {});
     source.insertAdjacentHTML('beforeend', `<div class="view"><div class="bar">
-        <b class="whose"></b><span class="tabs ${files.length > 1 ? '' : 'single'}">${files
-        .map((name) => `<button data-file="${esc(name)}">${esc(name)}</button>`)
-        .join('')}</span><span class="where" title="Functions, outermost first">
+        <b class="whose"></b>
+        <span class="tabs ${files.length > 1 ? '' : 'single'}">${files.map((name) =>
+        `<button data-file="${esc(name)}">${esc(name)}</button>`).join('')}</span><span class="where" title="Functions, outermost first">
         </span></div><div class="code" tabindex="0" role="region"></div></div>`);
     const view = {el: source.lastElementChild, marks: []};
     for (const part of ['whose', 'tabs', 'where', 'code'])
@@ -163,7 +163,7 @@ const DOES = {runs: '▶ runs', blocked: '☾ sleeps', stopped: '‖ is stopped'
 
 const PHASES = ['timers', 'wait', 'I/O', 'tasks'];
 
-function buffer(name, end, was, way, most)
+function buffer(end, was, way, most)
 {
     const n = end[way] ?? 0, old = was?.[way] ?? 0, diff = n - old;
     return `<div class="buffer ${diff ? 'changed' : ''}">
@@ -184,7 +184,7 @@ function end_of(rec, name, side, pair, was)
     const order = side === 'client' ? ['send', 'recv'] : ['recv', 'send'];
     const queued = side === 'server' && end.accepted === false;
     return `<div class="end ${queued ? 'queued' : ''}">` + order.map((way) =>
-        buffer(name, end, was?.[side], way, rec.most[`${name} ${side} ${way}`]))
+        buffer(end, was?.[side], way, rec.most[`${name} ${side} ${way}`]))
         .join('') + `<small class="${end.state !== was?.[side]?.state
         ? 'changed' : ''}">${esc(end.state)}</small>${
         queued ? '<small class="note">not accepted yet</small>' : ''}</div>`;
@@ -284,12 +284,16 @@ function cell(value, old)
     return `<td class="changed"><s>${esc(old)}</s> → ${esc(value ?? 'gone')}</td>`;
 }
 
+/* Returns a table of variables; old is missing if they are another function's. */
 function values(kind, title, set, old)
 {
     const entries = Object.entries(set ?? {});
-    return entries.length === 0 ? '' : `<table class="${kind}"><caption>${esc(title)}</caption>` +
+    return entries.length === 0 ? ''
+        : `<table class="${kind}"><caption>${esc(title)}</caption>` +
         entries.map(([name, value]) => `<tr><th scope="row">${esc(name)}</th>${
-            cell(value, old?.[name])}</tr>`).join('') + '</table>';
+            !old || name in old ? cell(value, old?.[name])
+            : `<td class="changed">${esc(value)}</td>`}</tr>`).join('') +
+        '</table>';
 }
 
 function connections(conns, old)
@@ -319,7 +323,7 @@ function draw_variables(k)
         ? ` (${recs[k].names[s.process]})` : '';
     panes[k].variables.innerHTML =
         values('locals', `${now.function ?? 'local'}${whose}`, now.locals,
-            same ? then.locals : {}) +
+            same ? then.locals : undefined) +
         values('globals', 'global', now.globals, then.globals) +
         connections(now.conns, then.conns);
 }
@@ -367,8 +371,8 @@ function lanes_of_processes(k)
             if (spans.at(-1)?.key !== key)
                 spans.push({key, it, p});
         }
-        const who = recs.length > 1
-            ? `${recs[k].stage.slice(0, 2)} ${recs[k].names[id]}` : recs[k].names[id];
+        const who = (recs.length > 1 ? `${recs[k].stage.slice(0, 2)} ` : '') +
+            recs[k].names[id];
         return `<div class="lane server"><span class="who">${esc(who)}</span>
             <div class="track">` + spans.map(({it, p}, i) => {
             const text = it.state === 'blocked' ? it.in : '';

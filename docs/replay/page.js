@@ -36,8 +36,9 @@ const MOVES = [
     {id: 'call', label: 'System call', does: 'to the next system call',
         stop: comes('call'), keys: ['Shift+ArrowRight', 'Shift+ArrowLeft'],
         names: ['Shift+→', 'Shift+←']},
-    {id: 'block', label: 'Until it blocks', does: 'until the server sleeps in a call',
-        stop: comes('blocked'), keys: ['b', 'B'], names: ['b', 'Shift+b']},
+    {id: 'block', label: 'Until it blocks', stop: comes('blocked'),
+        does: 'until the server sleeps in a call',
+        keys: ['b', 'B'], names: ['b', 'Shift+b']},
     {id: 'client', label: 'Client acts', does: 'to what a client does next',
         stop: comes('client'), keys: ['c', 'C'], names: ['c', 'Shift+c']},
     {id: 'moment', does: 'to the next named moment',
@@ -152,7 +153,7 @@ function show(p)
 /* Makes the panes of these recordings. */
 function compose(chosen)
 {
-    recs = chosen.map(open);
+    recs = chosen.map(unfold);
     axis = align(recs);
     spread();
     $('panes').className = recs.length > 1 ? 'two' : 'one';

@@ -167,9 +167,11 @@ for (const name of fs.readdirSync(folder).filter((f) => f.endsWith('.json'))) {
     recordings[rec.id] = rec;
 }
 
-// What the page should show of a state, in the form of `seen`.
-function expected(rec, state)
+// What the page should show of step n, in the form of `seen`.
+function expected(rec, n)
 {
+    const state = rec.states[n], before = rec.states[Math.max(n - 1, 0)];
+    const was = before.processes[state.process] ?? {};
     const it = state.processes[state.process];
     const sockets = state.sockets ?? {};
     const names = [...new Set([...rec.clients, ...Object.keys(sockets)])]
@@ -186,6 +188,14 @@ function expected(rec, state)
         globals: Object.entries(it.globals ?? {}),
         conns: (it.conns ?? []).map((c) => [c.name, c.fd, ...fields.map((f) =>
             c.fields?.[f] ?? ''), String(c.pending ?? '')]),
+        changed: String(it.stack) !== String(was.stack) ? [] : Object.entries(
+            it.locals ?? {}).filter(([k, v]) => was.locals[k] !== v)
+            .map(([, value]) => value),
+        more: names.flatMap((name) => [['client', 'send'], ['client', 'recv'],
+            ['server', 'recv'], ['server', 'send']].map(([side, way]) =>
+            (sockets[name]?.[side]?.[way] ?? 0) -
+            (sockets[name]?.[side] && before.sockets[name]?.[side]?.[way] || 0)))
+            .filter((diff) => diff !== 0),
         queue: sockets.listen?.queue ?? 0,
         buffers: names.flatMap((name) => {
             const {client, server} = sockets[name] ?? {};
@@ -218,6 +228,9 @@ function seen(k = 0)
         locals: rows('.locals'),
         globals: rows('.globals'),
         conns: rows('.conns').slice(1),
+        changed: [...pane.querySelectorAll('.locals td.changed')].map(value),
+        more: texts('.tube em').map((text) =>
+            Number(text.replace('−', '-').replace(/,/g, ''))),
         queue: texts('.queue b').length,
         buffers: texts('.buffer b'),
         wires: texts('.fd b').sort(),
@@ -253,7 +266,7 @@ const checks = {
     {
         await load('');
         assert.deepEqual(await inside(seen),
-            expected(recordings['01-silent'], recordings['01-silent'].start));
+            expected(recordings['01-silent'], 0));
         assert.match(await inside(() => document.getElementById('intro')
             .textContent), /A real TCP server in C.*The first client/s);
         const main = await inside(() => [...document.querySelectorAll(
@@ -267,8 +280,8 @@ const checks = {
         const {states} = recordings['02-silent'];
         await visit('02-silent/0');
         const forth = await walk('step', 1), back = await walk('step', -1);
-        states.forEach((state, n) => assert.deepEqual(forth[n],
-            [n, expected(recordings['02-silent'], state)], `02-silent/${n}`));
+        states.forEach((_, n) => assert.deepEqual(forth[n],
+            [n, expected(recordings['02-silent'], n)], `02-silent/${n}`));
         assert.equal(forth.length, states.length);
         assert.deepEqual(back.reverse(), forth);
     },
@@ -280,7 +293,7 @@ const checks = {
             await visit(`${rec.id}/0`);
             const all = await walk('client', 1);
             all.forEach(([n, shown]) => assert.deepEqual(shown,
-                expected(rec, rec.states[n]), `${rec.id}/${n}`));
+                expected(rec, n), `${rec.id}/${n}`));
             assert.equal(all.length, rec.states.filter((s, n) => n === 0 ||
                 s.kind === 'client' || n === rec.states.length - 1).length);
         }
@@ -367,7 +380,7 @@ const checks = {
         const middle = await at(), {states} = recordings['03-silent'];
         assert.ok(middle > 50 && middle < states.length - 50, `at ${middle}`);
         assert.deepEqual(await inside(seen),
-            expected(recordings['03-silent'], states[middle]));
+            expected(recordings['03-silent'], middle));
         // Where a step puts it, it leads to that step.
         assert.deepEqual(await inside(() => {
             const scrubber = document.getElementById('scrubber');
@@ -448,7 +461,7 @@ const checks = {
             await press(key);
             for (const [k, id] of ids.entries()) {
                 assert.deepEqual(await inside(seen, k), expected(recordings[id],
-                    recordings[id].states.at(end)));
+                    end && recordings[id].steps.length));
             }
         }
         await visit('01-silent+03-silent/b-waits');
@@ -461,8 +474,7 @@ const checks = {
         });
         await until(() => /^#01-silent\+03-silent/.test(location.hash));
         assert.deepEqual(await inside(seen), expected(recordings['01-silent'],
-            recordings['01-silent'].states[recordings['01-silent']
-                .moments['b-waits']]));
+            recordings['01-silent'].moments['b-waits']));
     },
 
     // The lines without a mark are the same in both, in the same order.
