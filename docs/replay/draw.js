@@ -214,8 +214,8 @@ function descriptors(p, was, watches, socket, on)
         mine.map(([fd]) => `<b class="${was?.fds?.[fd] === socket ? ''
             : 'changed'} ${p.state === 'blocked' && fd in watches
             ? 'watched' : ''}">${esc(fd)}</b>` + (watches[fd]
-            ? `<small title="watched for ${esc(watches[fd])}">${
-            esc(watches[fd])}</small>` : '')).join('') + '</div>';
+            ? `<small>${esc(watches[fd]).replace('|', '<br>')}</small>` : ''))
+            .join('') + '</div>';
 }
 
 function process_box(rec, id, p, s)
@@ -224,7 +224,7 @@ function process_box(rec, id, p, s)
         fd > 2 && !(what in (s.sockets ?? {})));
     return `<div class="process ${esc(p.state)}"><b>${esc(rec.names[id])}</b>
         <span>${DOES[p.state] ?? esc(p.state)}</span>
-        ${p.in ? `<span>in <code>${esc(p.in)}</code></span>` : ''}
+        ${p.in ? `<span>in <code>${esc(p.in).replace('_', '_<wbr>')}</code></span>` : ''}
         ${p.phase ? `<span class="phases">${PHASES.map((phase) => phase ===
         p.phase ? `<b>▸ ${phase}</b>` : `<i>${phase}</i>`).join('')}</span>` : ''}
         ${others.map(([fd, what]) => `<span class="other"><b>${esc(fd)}</b> ${
@@ -400,11 +400,11 @@ function draw_timeline()
         acts.get(name)?.push({p, title: s.now, text:
             whose(acting) + s.now.replace(`${name} `, '').split('.')[0]});
     }
-    const named = moments();
-    $('lanes').innerHTML = (named.length ? lane_of_marks('moments',
-        named.map(({name, p, of}) => ({p, text: whose(of) + name
-            .replace(/-/g, ' ').replace(/\b[a-z]\b/g, (c) => c.toUpperCase()),
-        title: `Moment ${name}`})), 'moments') : '') +
+    const named = moments().map(({name, p, of}) => ({p, title: `Moment ${name}`,
+        text: whose(of) + name.replace(/-/g, ' ').replace(
+            /\b([a-z]|fin|eof|eintr|emfile)\b/g, (word) => word.toUpperCase())}));
+    $('lanes').innerHTML =
+        (named.length ? lane_of_marks('moments', named, 'moments') : '') +
         names.map((name) => lane_of_marks(name, acts.get(name), 'acts')).join('') +
         recs.map((_, k) => lanes_of_processes(k)).join('') +
         '<div class="lane playhead"><span class="who"></span><div class="track">' +
