@@ -254,7 +254,10 @@ const walk = (move, by) => inside(`(move, by) => {
     const all = [[parseInt(count.textContent, 10), seen()]];
     while (button.getAttribute('aria-disabled') !== 'true') {
         button.click();
-        all.push([parseInt(count.textContent, 10), seen()]);
+        const n = parseInt(count.textContent, 10);
+        if (n === all.at(-1)[0])
+            throw new Error('stuck at step ' + n);
+        all.push([n, seen()]);
     }
     return all;
 }`, move, by);
