@@ -1,0 +1,154 @@
+/* data -- what recordings say: all their states, and how two are aligned
+
+   A recording has a first state and a JSON merge patch for each step
+   (README.md). All states are made when it's opened. They share what didn't
+   change, so a step back costs no more than one forward, and what is the same
+   object hasn't changed. */
+'use strict';
+
+const $ = (id) => document.getElementById(id);
+const esc = (x) =>
+    String(x ?? '').replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+const number = (n) => Number(n).toLocaleString('en-US');
+const range = (n) => Array.from({length: n}, (_, i) => i);
+
+/* Returns target changed by a merge patch (RFC 7396); changes neither. */
+function merge(target, patch)
+{
+    if (patch === null || typeof patch !== 'object' || Array.isArray(patch))
+        return patch;
+    const result = target && !Array.isArray(target) && typeof target == 'object'
+        ? {...target} : {};
+    for (const [key, value] of Object.entries(patch)) {
+        if (value === null)
+            delete result[key];
+        else
+            result[key] = merge(result[key], value);
+    }
+    return result;
+}
+
+/* Returns for each state what each process watches: IN, OUT or nothing said for
+   each descriptor. epoll's list stays in the kernel. select, poll and a call on
+   one descriptor are recorded when they return; they watch until then. */
+function watched(states)
+{
+    const lists = {}, next = {}, result = [];
+    for (const s of states) {
+        const list = {...lists[s.process]};
+        for (const [, op, fd, events] of (s.call?.text ?? '').matchAll(
+            /epoll_ctl\(\d+, EPOLL_CTL_(\w+), (\d+)(?:, ([^)]*))?/g)) {
+            list[fd] = op === 'DEL' ? undefined : events;
+        }
+        for (const fd of Object.keys(list)) {
+            if (!s.processes?.[s.process]?.fds?.[fd])
+                delete list[fd];
+        }
+        lists[s.process] = list;
+        result.push({...lists});
+    }
+    for (let i = states.length - 1; i >= 0; i--) {
+        const {processes, process, call} = states[i];
+        for (const [id, p] of Object.entries(processes ?? {})) {
+            const text = next[`${id} ${p.in}`];
+            if (p.state === 'blocked' && p.in !== 'epoll_wait' && text)
+                result[i][id] = arguments_of(p.in, text);
+        }
+        if (call)
+            next[`${process} ${call.name}`] = call.text;
+    }
+    return result;
+}
+
+/* Returns the descriptors that a call watches, as above. */
+function arguments_of(name, text)
+{
+    const numbers = (list = '') => list.match(/\d+/g) ?? [];
+    const all = (list, events) => numbers(list).map((fd) => [fd, events]);
+    const [, first, second] = /\{(.*?)\}(?:, \{(.*?)\})?/.exec(text) ?? [];
+    if (name === 'select')
+        return Object.fromEntries([...all(first, 'IN'), ...all(second, 'OUT')]);
+    if (name === 'poll')
+        return Object.fromEntries((first ?? '').split(', ')
+            .map((pair) => pair.split(': ')));
+    return Object.fromEntries(all(/\(\d+/.exec(text)?.[0], ''));
+}
+
+/* Returns a recording with all its states, what is watched in each, the most
+   bytes that each buffer holds in any, and a name for each process. */
+function unfold(recording)
+{
+    if (recording.states)
+        return recording;
+    const states = [recording.start ?? {}];
+    for (const patch of recording.steps ?? [])
+        states.push(merge(states.at(-1), patch));
+    const most = {}, names = {};
+    for (const state of states) {
+        for (const [id, {name}] of Object.entries(state.processes ?? {}))
+            names[id] = name ?? id;
+        for (const [name, pair] of Object.entries(state.sockets ?? {})) {
+            for (const side of ['client', 'server']) {
+                for (const way of ['send', 'recv']) {
+                    const key = `${name} ${side} ${way}`;
+                    most[key] = Math.max(most[key] ?? 16,
+                        pair[side]?.[way] ?? 0);
+                }
+            }
+        }
+    }
+    const all = Object.values(names);
+    const twice = new Set(all.filter((name, i) => all.indexOf(name) !== i));
+    for (const [id, name] of Object.entries(names)) {
+        if (twice.has(name))
+            names[id] = `${name} ${id}`;
+    }
+    return Object.assign(recording,
+        {states, most, names, watched: watched(states)});
+}
+
+/* Returns a longest list of pairs [i, j], both growing, with a[i] === b[j]. */
+function common(a, b)
+{
+    const best = range(a.length + 1).map(() => new Uint16Array(b.length + 1));
+    for (let i = a.length - 1; i >= 0; i--) {
+        for (let j = b.length - 1; j >= 0; j--) {
+            best[i][j] = a[i] === b[j] ? best[i + 1][j + 1] + 1
+                : Math.max(best[i + 1][j], best[i][j + 1]);
+        }
+    }
+    const pairs = [];
+    for (let i = 0, j = 0; i < a.length && j < b.length;) {
+        if (a[i] === b[j])
+            pairs.push([i++, j++]);
+        else if (best[i + 1][j] >= best[i][j + 1])
+            i++;
+        else
+            j++;
+    }
+    return pairs;
+}
+
+/* Returns the positions that one scrubber goes through: for each a list with
+   the step of each recording. Two recordings meet wherever a client does the
+   same in both; in between each goes on by itself, and waits for the other. */
+function align(recs)
+{
+    if (recs.length === 1)
+        return recs[0].states.map((_, i) => [i]);
+    const acts = recs.map((rec) => range(rec.states.length)
+        .filter((i) => i > 0 && rec.states[i].kind === 'client'));
+    const texts = acts.map((list, k) => list.map((i) => recs[k].states[i].now));
+    const meetings = common(...texts).map(([i, j]) => [acts[0][i], acts[1][j]]);
+    const ends = recs.map((rec) => rec.states.length);
+    const axis = [];
+    let from = [0, 0];
+    for (const to of [...meetings, ends]) {
+        const length = Math.max(to[0] - from[0], to[1] - from[1]);
+        for (let t = 0; t < length; t++)
+            axis.push(from.map((f, k) => Math.min(f + t, to[k] - 1)));
+        from = to;
+    }
+    return axis;
+}
+

@@ -1,0 +1,413 @@
+/* draw -- draws the current position: source, kernel, variables, timeline */
+'use strict';
+
+/* ---- the source ---- */
+
+const TOKENS = new RegExp([
+    /(?<c>\/\*[^]*?\*\/|\/\/.*)/,
+    /(?<s>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')/,
+    /(?<p>^[ \t]*#[ \t]*\w+)/,
+    new RegExp('\\b(?<k>auto|bool|break|case|char|const|continue|default|do|' +
+        'double|else|enum|extern|false|float|for|goto|if|inline|int|long|' +
+        'NULL|return|short|signed|sizeof|s?size_t|static|struct|switch|true|' +
+        'typedef|union|unsigned|void|volatile|while)\\b'),
+].map((r) => r.source).join('|'), 'gm');
+
+/* Returns the lines of a C source as HTML. */
+function colored(text)
+{
+    let html = '', end = 0;
+    for (const match of text.matchAll(TOKENS)) {
+        const [kind] = Object.entries(match.groups).find(([, found]) => found);
+        html += esc(text.slice(end, match.index)) + match[0].split('\n')
+            .map((part) => `<span class="${kind}">${esc(part)}</span>`)
+            .join('\n');
+        end = match.index + match[0].length;
+    }
+    return (html + esc(text.slice(end))).replace(/\n$/, '').split('\n');
+}
+
+/* Returns the lines of a file that the recording beside doesn't have. */
+function only_here(k, name)
+{
+    const mine = recs[k].files[name].split('\n');
+    const other = recs[1 - k]?.files?.[name]?.split('\n');
+    if (!other)
+        return new Set();
+    const both = new Set(common(mine, other).map(([i]) => i));
+    return new Set(range(mine.length).filter((i) => !both.has(i)));
+}
+
+function fill_file(k, view, name)
+{
+    const only = only_here(k, name);
+    view.file = name;
+    view.marks = [];
+    view.code.innerHTML = colored(recs[k].files[name]).map((line, i) =>
+        `<div class="l${only.has(i) ? ' only' : ''}"><i>${i + 1}</i>` +
+        `<code>${line || ' '}</code></div>`).join('');
+    view.code.setAttribute('aria-label', `Source of ${name}`);
+    for (const tab of view.tabs.children)
+        tab.setAttribute('aria-pressed', tab.dataset.file === name);
+}
+
+/* Returns the view of the source for a process. */
+function view_of(k, id)
+{
+    const {views, source} = panes[k];
+    if (views.has(id))
+        return views.get(id);
+    const files = Object.keys(recs[k].files ?? {});
+    source.insertAdjacentHTML('beforeend', `<div class="view"><div class="bar">
+        <b class="whose"></b>
+        <span class="tabs ${files.length > 1 ? '' : 'single'}">${files.map((name) =>
+        `<button data-file="${esc(name)}">${esc(name)}</button>`).join('')}</span><span class="where" title="Functions, outermost first">
+        </span></div><div class="code" tabindex="0" role="region"></div></div>`);
+    const view = {el: source.lastElementChild, marks: []};
+    for (const part of ['whose', 'tabs', 'where', 'code'])
+        view[part] = view.el.querySelector(`.${part}`);
+    view.tabs.onclick = ({target}) => {
+        if (target.dataset.file)
+            fill_file(k, view, target.dataset.file);
+    };
+    views.set(id, view);
+    return view;
+}
+
+/* Returns what the last step did, to stand beside its line: the call, or the
+   variables that it changed. */
+function effect(s, was)
+{
+    if (s.call)
+        return s.call.text;
+    const now = process(s), then = was.processes?.[s.process] ?? {};
+    if (s.kind !== 'line' || now.stack?.length !== then.stack?.length)
+        return '';
+    return ['locals', 'globals'].flatMap((set) =>
+        Object.entries(now[set] ?? {})
+            .filter(([name, value]) => then[set]?.[name] !== value)
+            .map(([name, value]) => `${name} = ${value}`))
+        .slice(0, 3).join(', ');
+}
+
+function mark(view, line, classes, text)
+{
+    const row = view.code.children[line - 1];
+    row?.classList.add(...classes);
+    if (text)
+        row?.insertAdjacentHTML('beforeend',
+            `<span class="tag">${esc(text)}</span>`);
+    if (row)
+        view.marks.push(row);
+    return row;
+}
+
+/* Returns the processes that live, and the one whose step this is. */
+function living(s)
+{
+    return Object.entries(s.processes ?? {}).filter(([id, p]) =>
+        id === s.process || p.state !== 'exited');
+}
+
+/* Draws a view of the source for each process that lives: fork splits it. */
+function draw_source(k)
+{
+    const {views} = panes[k], s = state(k), was = before(k);
+    const live = living(s);
+    while (live.length > (recs.length > 1 ? 2 : 3))
+        live.splice(live.findLastIndex(([id]) => id !== s.process), 1);
+    for (const [id, view] of views) {
+        if (!live.some(([other]) => other === id)) {
+            view.el.remove();
+            views.delete(id);
+        }
+    }
+    const rows = new Map();
+    for (const [id, p] of live) {
+        const view = view_of(k, id), here = id === s.process;
+        if (p.file !== view.file && recs[k].files?.[p.file] !== undefined)
+            fill_file(k, view, p.file);
+        for (const row of view.marks) {
+            row.classList.remove('at', 'here', 'ran', 'sleeps');
+            row.querySelectorAll('.tag').forEach((tag) => tag.remove());
+        }
+        view.marks = [];
+        const ran = was.processes?.[id], text = here ? effect(s, was) : '';
+        if (text && ran?.file === view.file)
+            mark(view, ran.line, ['ran'], text);
+        if (p.file === view.file && p.state !== 'exited') {
+            const sleeps = p.state === 'blocked';
+            rows.set(view, mark(view, p.line, ['at', ...here ? ['here'] : [],
+                ...sleeps ? ['sleeps'] : []], sleeps ? `sleeps in ${p.in}` : ''));
+        }
+        view.el.classList.toggle('active', here && live.length > 1);
+        view.whose.textContent = live.length > 1 ? recs[k].names[id] : '';
+        view.where.innerHTML = (p.stack ?? []).map((name) =>
+            `<span>${esc(name)}</span>`).join(' › ');
+    }
+    rows.forEach((row, view) => row && reveal(view.code, row));
+}
+
+/* Scrolls a box, and nothing around it, so that the row isn't near its edge. */
+function reveal(box, row)
+{
+    const top = row.offsetTop - box.scrollTop, room = box.clientHeight;
+    if (top < room * 0.15 || top > room * 0.75)
+        box.scrollTop = row.offsetTop - room * 0.4;
+}
+
+/* ---- the kernel ---- */
+
+const DOES = {runs: '▶ runs', blocked: '☾ sleeps', stopped: '‖ is stopped',
+    exited: '■ has exited'};
+
+const PHASES = ['timers', 'wait', 'I/O', 'tasks'];
+
+function buffer(end, was, way, most)
+{
+    const n = end[way] ?? 0, old = was?.[way] ?? 0, diff = n - old;
+    return `<div class="buffer ${diff ? 'changed' : ''}">
+        <span>${way === 'send' ? 'send' : 'receive'}</span>
+        <b>${number(n)} B</b>
+        <div class="tube" title="at most ${number(most)} B in this run"><i style="
+            width: ${100 * n / most}%; --from: ${100 * old / most}%"></i>${
+        diff ? `<em>${diff > 0 ? '+' : '−'}${number(Math.abs(diff))}</em>` : ''}
+        </div></div>`;
+}
+
+/* Returns one end of a connection: its state and two buffers. */
+function end_of(rec, name, side, pair, was)
+{
+    const end = pair?.[side];
+    if (!end)
+        return '<div class="end none">no socket</div>';
+    const order = side === 'client' ? ['send', 'recv'] : ['recv', 'send'];
+    const queued = side === 'server' && end.accepted === false;
+    return `<div class="end ${queued ? 'queued' : ''}">` + order.map((way) =>
+        buffer(end, was?.[side], way, rec.most[`${name} ${side} ${way}`]))
+        .join('') + `<small class="${end.state !== was?.[side]?.state
+        ? 'changed' : ''}">${esc(end.state)}</small>${
+        queued ? '<small class="note">not accepted yet</small>' : ''}</div>`;
+}
+
+function listening(s, was)
+{
+    const listen = s.sockets?.listen;
+    if (!listen)
+        return '<div class="end none">no listening socket</div>';
+    const names = Object.keys(s.sockets)
+        .filter((name) => s.sockets[name].server?.accepted === false);
+    const slots = range(listen.queue ?? 0).map((i) =>
+        `<b>${esc(names[i] ?? '?')}</b>`).join('');
+    const same = listen.queue === was.sockets?.listen?.queue;
+    return `<div class="end listen"><span>listening socket</span>
+        <span class="queue ${same ? '' : 'changed'}">accept queue:
+        ${slots || 'empty'}</span></div>`;
+}
+
+/* Returns the descriptors of a process for one socket, on their wires, and what
+   it watches there. On goes the wire if a process further right has one too. */
+function descriptors(p, was, watches, socket, on)
+{
+    const mine = Object.entries(p.fds ?? {}).filter(([, id]) => id === socket);
+    return `<div class="fd ${mine.length ? 'wired' : ''} ${on ? 'on' : ''}">` +
+        mine.map(([fd]) => `<b class="${was?.fds?.[fd] === socket ? ''
+            : 'changed'} ${p.state === 'blocked' && fd in watches
+            ? 'watched' : ''}">${esc(fd)}</b>` + (watches[fd]
+            ? `<small>${esc(watches[fd]).replace('|', '<br>')}</small>` : ''))
+            .join('') + '</div>';
+}
+
+function process_box(rec, id, p, s)
+{
+    const others = Object.entries(p.fds ?? {}).filter(([fd, what]) =>
+        fd > 2 && !(what in (s.sockets ?? {})));
+    return `<div class="process ${esc(p.state)}"><b>${esc(rec.names[id])}</b>
+        <span>${DOES[p.state] ?? esc(p.state)}</span>
+        ${p.in ? `<span>in <code>${esc(p.in).replace('_', '_<wbr>')}</code></span>` : ''}
+        ${p.phase ? `<span class="phases">${PHASES.map((phase) => phase ===
+        p.phase ? `<b>▸ ${phase}</b>` : `<i>${phase}</i>`).join('')}</span>` : ''}
+        ${others.map(([fd, what]) => `<span class="other"><b>${esc(fd)}</b> ${
+        esc(what)}</span>`).join('')}</div>`;
+}
+
+function draw_kernel(k)
+{
+    const rec = recs[k], s = state(k), was = before(k);
+    const processes = living(s);
+    const names = [...new Set([...rec.clients ?? [], ...Object.keys(
+        s.sockets ?? {}).filter((name) => name !== 'listen')])];
+    const put = (row, column, html) =>
+        html.replace('<div', `<div style="grid-area: ${row} / ${column}"`);
+    const wires = (row, socket) => processes.map(([id, p], i) => put(row, 5 + i,
+        descriptors(p, was.processes?.[id],
+            rec.watched[axis[at][k]][id] ?? {}, socket, processes.slice(i + 1)
+            .some(([, q]) => Object.values(q.fds ?? {}).includes(socket)))));
+    const rows = names.length + 3;
+    const parts = [
+        put(1, '1', '<div class="head">clients</div>'),
+        put(1, '2 / span 1 / span 3', '<div class="head">kernel</div>'),
+        put(1, `2 / span ${rows} / span 3`, '<div class="ground"></div>'),
+        ...processes.map(([id, p], i) => put(1,
+            `${5 + i} / span ${rows} / span 1`,
+            process_box(rec, id, p, s))),
+        put(2, '2 / span 1 / span 3', listening(s, was)), ...wires(2, 'listen'),
+        put(rows, '2', '<div class="foot"></div>'),
+    ];
+    names.forEach((name, i) => {
+        const row = i + 3, c = s.clients?.[name] ?? {};
+        const pair = s.sockets?.[name], old = was.sockets?.[name];
+        parts.push(
+            put(row, '1', `<div class="peer ${
+                c === was.clients?.[name] ? '' : 'changed'} ${
+                pair?.client ? 'wired' : ''}"><b>${esc(name)}</b>
+                <span>${esc(c.state)}</span><small>${esc(c.does)}</small></div>`),
+            ...pair?.client || pair?.server ? [
+                put(row, 2, end_of(rec, name, 'client', pair, old)),
+                put(row, 3, '<div class="arrows"><i>→</i><i>←</i></div>'),
+                put(row, 4, end_of(rec, name, 'server', pair, old))]
+            : [put(row, '2 / span 1 / span 3',
+                '<div class="end none">no connection</div>')],
+            ...wires(row, name));
+    });
+    panes[k].kernel.style.setProperty('--n', processes.length);
+    panes[k].kernel.classList.toggle('many', processes.length > 1);
+    panes[k].kernel.innerHTML = parts.join('');
+}
+
+/* ---- variables ---- */
+
+function cell(value, old)
+{
+    if (value === old || old === undefined)
+        return `<td>${esc(value)}</td>`;
+    return `<td class="changed"><s>${esc(old)}</s> → ${esc(value ?? 'gone')}</td>`;
+}
+
+/* Returns a table of variables; old is missing if they are another function's. */
+function values(kind, title, set, old)
+{
+    const entries = Object.entries(set ?? {});
+    return entries.length === 0 ? ''
+        : `<table class="${kind}"><caption>${esc(title)}</caption>` +
+        entries.map(([name, value]) => `<tr><th scope="row">${esc(name)}</th>${
+            !old || name in old ? cell(value, old?.[name])
+            : `<td class="changed">${esc(value)}</td>`}</tr>`).join('') +
+        '</table>';
+}
+
+function connections(conns, old)
+{
+    if (!conns?.length)
+        return '';
+    const fields = [...new Set(conns.flatMap((c) => Object.keys(c.fields ?? {})))];
+    return `<table class="conns"><caption>connections</caption><tr>${
+        ['', 'fd', ...fields, 'pending'].map((name) =>
+            `<th scope="col">${esc(name)}</th>`).join('')}</tr>` +
+        conns.map((c, i) => {
+            const o = old?.[i]?.name === c.name ? old[i]
+                : old?.find((x) => x.name === c.name);
+            return `<tr><th scope="row">${esc(c.name)}</th>` +
+                cell(c.fd, o?.fd) + fields.map((f) =>
+                cell(c.fields?.[f], o?.fields?.[f])).join('') +
+                cell(c.pending, o?.pending) + '</tr>';
+        }).join('') + '</table>';
+}
+
+function draw_variables(k)
+{
+    const s = state(k), now = process(s);
+    const then = before(k).processes?.[s.process] ?? {};
+    const same = String(now.stack) === String(then.stack);
+    const whose = Object.keys(s.processes ?? {}).length > 1
+        ? ` (${recs[k].names[s.process]})` : '';
+    panes[k].variables.innerHTML =
+        values('locals', `${now.function ?? 'local'}${whose}`, now.locals,
+            same ? then.locals : undefined) +
+        values('globals', 'global', now.globals, then.globals) +
+        connections(now.conns, then.conns);
+}
+
+/* ---- the timeline ---- */
+
+/* Spreads the positions: where a client acts or the server sleeps there's room
+   for a label, so these steps share half of the line. */
+function spread()
+{
+    const wide = axis.map((_, p) => p === 0 || recs.some((_, k) =>
+        moved(k, p) && ['client', 'blocked'].includes(state(k, p).kind)));
+    const many = wide.filter(Boolean).length;
+    const weight = Math.max(3, (axis.length - many) / many);
+    pos = [0];
+    for (let p = 1; p < axis.length; p++)
+        pos.push(pos[p - 1] + (wide[p - 1] ? weight : 1));
+    const end = pos.at(-1) || 1;
+    pos = pos.map((x) => x / end);
+}
+
+const percent = (x) => `${(100 * x).toFixed(2)}%`;
+
+/* Returns a lane with marks {p, text, title}, each as wide as there's room. */
+function lane_of_marks(who, marks, kind)
+{
+    return `<div class="lane ${kind}"><span class="who">${esc(who)}</span>
+        <div class="track">` + marks.map((m, i) => `<a class="mark"
+        href="${link(m.p)}" tabindex="-1" title="${esc(m.title)}"
+        style="left: ${percent(pos[m.p])};
+        max-width: ${percent((pos[marks[i + 1]?.p] ?? 2) - pos[m.p])}">${
+        esc(m.text)}</a>`).join('') + '</div></div>';
+}
+
+/* Returns the lanes of a recording's processes: where each runs and sleeps. */
+function lanes_of_processes(k)
+{
+    const ids = [...new Set(recs[k].states.flatMap((s) =>
+        Object.keys(s.processes ?? {})))];
+    return ids.map((id) => {
+        const spans = [];
+        for (const p of range(axis.length)) {
+            const it = state(k, p).processes?.[id] ?? {};
+            const key = `${it.state ?? 'none'} ${it.in ?? ''}`;
+            if (spans.at(-1)?.key !== key)
+                spans.push({key, it, p});
+        }
+        const who = (recs.length > 1 ? `${recs[k].stage.slice(0, 2)} ` : '') +
+            recs[k].names[id];
+        return `<div class="lane server"><span class="who">${esc(who)}</span>
+            <div class="track">` + spans.map(({it, p}, i) => {
+            const text = it.state === 'blocked' ? it.in : '';
+            const from = pos[p], to = pos[spans[i + 1]?.p] ?? 1;
+            return `<span class="span ${esc(it.state)}" title="${
+                it.state === 'blocked' ? `sleeps in ${esc(it.in)}`
+                : esc(it.state)}" style="left: ${percent(from)};
+                width: ${percent(to - from)}">${esc(text)}</span>`;
+        }).join('') + '</div></div>';
+    }).join('');
+}
+
+function draw_timeline()
+{
+    const names = [...new Set(recs.flatMap((rec) => rec.clients ?? []))];
+    const acts = new Map(names.map((name) => [name, []]));
+    for (const p of range(axis.length)) {
+        const acting = range(recs.length).filter((k) =>
+            moved(k, p) && state(k, p).kind === 'client');
+        if (acting.length === 0)
+            continue;
+        const s = state(acting[0], p), old = state(acting[0], p - 1);
+        const name = names.find((n) => s.now.startsWith(`${n} `)) ??
+            names.find((n) => s.clients?.[n] !== old.clients?.[n]);
+        acts.get(name)?.push({p, title: s.now, text:
+            whose(acting) + s.now.replace(`${name} `, '').split('.')[0]});
+    }
+    const named = moments().map(({name, p, of}) => ({p, title: `Moment ${name}`,
+        text: whose(of) + name.replace(/-/g, ' ').replace(
+            /\b([a-z]|fin|eof|eintr|emfile)\b/g, (word) => word.toUpperCase())}));
+    $('lanes').innerHTML =
+        (named.length ? lane_of_marks('moments', named, 'moments') : '') +
+        names.map((name) => lane_of_marks(name, acts.get(name), 'acts')).join('') +
+        recs.map((_, k) => lanes_of_processes(k)).join('') +
+        '<div class="lane playhead"><span class="who"></span><div class="track">' +
+        '<i id="now-line"></i></div></div>';
+}
+
