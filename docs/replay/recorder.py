@@ -70,6 +70,7 @@ class Kernel:
     def __init__(self, port):
         self.port = port
         self.names = {}    # port of a client -> its name
+        self.accepted = set()
         self.inodes = {}   # inode of a socket of the server -> name
 
     def rows(self):
@@ -99,9 +100,10 @@ class Kernel:
                 name = self.names[remote]
                 result[name]["server"] = {
                     "state": state, "recv": recv, "send": send,
-                    "accepted": inode != 0}
+                    "accepted": inode != 0 or name in self.accepted}
                 if inode != 0:
                     self.inodes[inode] = name
+                    self.accepted.add(name)
             elif remote == self.port and local in self.names:
                 result[self.names[local]]["client"] = {
                     "state": state, "recv": recv, "send": send}
@@ -475,6 +477,7 @@ class Call:
         self.args = args
         self.recorder = recorder
         self.timeout = None
+        self.written = 0  # by a write that was stopped, and went on
         fd = args[0] & 0xffffffff
         self.fd = fd - 2 ** 32 if fd >= 2 ** 31 else fd
         self.note_arguments()
@@ -659,6 +662,7 @@ class Process:
         self.call = None          # the call that it is in, or None
         self.calls = []           # texts and sentences of what returned
         self.interrupted = False  # the watcher stopped it in self.call
+        self.at = None            # its socket's figures then
         self.asleep = False       # and so will be, until a client acts
         self.moved = False        # a call of it has returned
         self.signaled = False     # a signal with a handler is on its way
@@ -733,8 +737,19 @@ class Recorder:
         self.stop_event = None
         self.watcher = Watcher()
         self.symtabs = {}
+        self.own = {}      # file -> whether it is the program's
         self.clock = None
         self.scenario = scenarios.SCENARIOS[JOB["scenario"]]
+        self.small = self.scenario.small
+        if JOB["stage"].startswith("06"):
+            self.small *= 8  # 06 itself queues 16 KiB before it stops reading
+        self.chunk = self.small * 5 // 9  # what fits
+        if self.small and JOB["own_net"]:
+            for name in ("rmem", "wmem"):
+                with open("/proc/sys/net/ipv4/tcp_" + name, "w",
+                          encoding="ascii") as file:
+                    file.write("4096 %d %d" % (self.small,
+                                               self.small))
         self.host = "127.0.0.1"
         self.family = socket.AF_INET
         self.skipping = False
@@ -809,9 +824,6 @@ class Recorder:
         self.arch = "aarch64" if name.startswith("aarch64") else "x86"
         self.process = Process("p1", inferior, "server")
         self.processes = [self.process]
-        if self.scenario.descriptors:
-            n = self.scenario.descriptors
-            resource.prlimit(inferior.pid, resource.RLIMIT_NOFILE, (n, n))
         gdb.execute("tbreak listen", to_string=True)
         gdb.execute("continue", to_string=True)
         if not inferior.pid:
@@ -824,7 +836,7 @@ class Recorder:
             except gdb.error:
                 pass  # a static program keeps the real clock
         self.find_port(inferior.pid)
-        for function in scenarios.HANDLERS:
+        for function in scenarios.STOPS:
             try:
                 gdb.execute("break " + function, to_string=True)
             except gdb.error:
@@ -864,6 +876,9 @@ class Recorder:
         p.call = call.outer
         value = self.register(REGISTERS[self.arch][1]) & 0xffffffff
         value = value - 2 ** 32 if value >= 2 ** 31 else value
+        if call.written and value >= 0:
+            value += call.written
+            gdb.execute("set $%s = %d" % (REGISTERS[self.arch][1], value))
         error = ""
         inferior = gdb.selected_inferior()
         if value == -1:
@@ -880,10 +895,16 @@ class Recorder:
     # stepping
 
     def in_source(self, frame):
+        """True in the program's own source, where we step line by line."""
         sal = frame.find_sal()
-        if sal.symtab is None or sal.line == 0:
+        if sal.symtab is None or sal.line == 0 or \
+                frame.name() in scenarios.SKIP:
             return False
-        return sal.symtab.fullname().startswith(JOB["source"] + "/")
+        name = sal.symtab.fullname()
+        if name not in self.own:
+            self.own[name] = os.path.exists(name) and \
+                not name.startswith("/usr/")
+        return self.own[name]
 
     def user_frame(self):
         """The innermost frame in the program's source, and the one that it
@@ -904,15 +925,23 @@ class Recorder:
             raise self.failure
 
     def restart_call(self, p):
-        """epoll_wait says EINTR where other calls start again by themselves:
-        do for it what the kernel does for them."""
-        _, _, number, result, length = REGISTERS[self.arch]
-        if p.call.name != "epoll_wait" or p.signaled:
+        """A stop makes epoll_wait fail with EINTR, and makes a write that has
+        sent a part return. Other calls start again by themselves. Do for these
+        two what the kernel does for the others."""
+        arguments, _, number, result, length = REGISTERS[self.arch]
+        call = p.call
+        value = self.register(result)
+        if p.signaled:
             return
-        if self.register(result) != 2 ** 64 - 4:
+        if call.name in ("write", "send") and 0 < value < call.args[2]:
+            call.written += value
+            gdb.execute("set $%s = %d" % (arguments[1],
+                                          call.args[1] + call.written))
+            gdb.execute("set $%s = %d" % (arguments[2],
+                                          call.args[2] - call.written))
+        elif call.name != "epoll_wait" or value != 2 ** 64 - 4:
             return
-        again = p.call.args[0] if self.arch != "x86" else \
-            self.register(number)
+        again = self.register(number) if self.arch == "x86" else call.args[0]
         gdb.execute("set $pc = $pc - %d" % length)
         gdb.execute("set $%s = %d" % (result, again))
 
@@ -926,8 +955,8 @@ class Recorder:
         p.asleep = False
         while True:
             if p.interrupted:
-                p.interrupted = False
                 self.restart_call(p)
+                p.interrupted = p.signaled = False
             frame, callee = self.user_frame()
             if frame is None:
                 self.execute("continue", watch)
@@ -1053,7 +1082,8 @@ class Recorder:
                        "in": "", "file": p.shown["file"], "line": line,
                        "function": p.shown["function"], "stack": stack}
             self.sockets = self.kernel.settled()
-            self.wake()
+            for other in self.processes:
+                other.asleep = False  # for SIGCHLD
             self.add("exit", "The %s ends: the kernel closes its descriptors."
                      % p.role)
             return
@@ -1061,6 +1091,7 @@ class Recorder:
             if p.shown["state"] != "blocked":
                 call = p.call
                 self.sockets = self.kernel.settled()
+                p.at = self.figures(p)
                 p.shown = dict(p.shown, state="blocked")
                 p.shown["in"] = call.name
                 self.add("blocked", self.sleep_sentence(p))
@@ -1113,9 +1144,37 @@ class Recorder:
                 return
             self.one_step(self.process if self.process in ready else ready[0])
 
+    # what a scenario may do beside what its clients do
+
+    def no_more_descriptors(self):
+        """Makes the descriptors that are in use the limit."""
+        p = self.processes[0]
+        n = max(map(int, p.fds)) + 1
+        resource.prlimit(p.pid, resource.RLIMIT_NOFILE, (n, n))
+        self.add("client", "The limit of open files is %d now: the server has "
+                 "no descriptor left." % n)
+
+    def send_signal(self, number):
+        p = self.processes[0]
+        os.kill(p.pid, number)
+        p.signaled = True
+        self.add("client", "Somebody sends %s to the server." %
+                 signal.Signals(number).name)
+
     def wake(self):
+        """What has happened may concern any process, except one that sleeps
+        in a call on a socket whose figures are as they were."""
         for p in self.processes:
-            p.asleep = False
+            if p.call is None or p.signaled or p.at is None or \
+                    p.at != self.figures(p):
+                p.asleep = False
+
+    def figures(self, p):
+        """The socket that the call in which p sleeps is about, or None."""
+        name = p.fds.get(str(p.call.fd))
+        if name == "listen":
+            return self.sockets["listen"]
+        return self.sockets.get(name, {}).get("server")
 
     def record(self):
         self.set_up()
@@ -1131,9 +1190,10 @@ class Recorder:
             if wait == "freeze":
                 continue
             self.wake()
-            self.skipping = wait == "time"
-            self.run_until_quiet() if wait != "time" else self.let_time_pass()
-            self.skipping = False
+            if wait == "time":
+                self.let_time_pass()
+            else:
+                self.run_until_quiet()
             self.answers()
         missing = [m for m in self.scenario.moments
                    if m not in self.moments and
@@ -1155,7 +1215,11 @@ class Recorder:
                 gdb.execute("finish", to_string=True)
 
     def let_time_pass(self):
-        self.one_step(self.process)
+        self.skipping = True
+        sleeper = [p for p in self.processes
+                   if not p.exited and p.call and p.call.timeout]
+        if sleeper:
+            self.one_step(sleeper[0])
         self.skipping = False
         self.run_until_quiet()
 
