@@ -1,6 +1,6 @@
 """recorder -- runs inside gdb: steps a server and writes down what it sees
 
-docs/replay/record starts it, with a job (JSON) in the variable REPLAY_JOB. It
+docs/replay/record starts it and tells it, in variables REPLAY_…, what to do. It
 steps the server line by line. When the server sleeps in a system call, a
 second thread, which never calls gdb, stops it there with SIGSTOP. Then the
 scenario's next client acts, the kernel's figures are noted, and the server
@@ -22,7 +22,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import scenarios  # noqa: E402
 
-JOB = json.loads(os.environ["REPLAY_JOB"])
+JOB = {name: os.environ["REPLAY_" + name.upper()] for name in (
+    "stage", "scenario", "server", "port", "clock", "out", "own_net")}
 MAX_STEPS = 1500
 
 STATES = ["?", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
@@ -38,6 +39,7 @@ REGISTERS = {
 CALLS = ("read", "recv", "write", "send", "accept", "accept4", "close",
          "shutdown", "select", "poll", "epoll_wait", "epoll_ctl", "fork",
          "waitpid", "nanosleep")
+TOUCH = CALLS[:8]  # those after which the sockets may be different
 WAITS = ("select", "poll", "epoll_wait", "nanosleep")
 
 
@@ -67,7 +69,8 @@ def quoted(data, most=12):
 class Kernel:
     """The connections of one listening port, by the names of the clients."""
 
-    def __init__(self, port):
+    def __init__(self, table, port):
+        self.table = table
         self.port = port
         self.names = {}    # port of a client -> its name
         self.accepted = set()
@@ -75,18 +78,14 @@ class Kernel:
 
     def rows(self):
         """Yields (local port, remote port, state, send, receive, inode)."""
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-            if not os.path.exists(table):
-                continue
-            with open(table, encoding="ascii") as file:
-                next(file)
-                for line in file:
-                    f = line.split()
-                    send, recv = f[4].split(":")
-                    yield (int(f[1].rsplit(":", 1)[1], 16),
-                           int(f[2].rsplit(":", 1)[1], 16),
-                           STATES[int(f[3], 16)], int(send, 16),
-                           int(recv, 16), int(f[9]))
+        with open(self.table, encoding="ascii") as file:
+            next(file)
+            for line in file:
+                f = line.split()
+                send, recv = f[4].split(":")
+                yield (int(f[1].rsplit(":", 1)[1], 16),
+                       int(f[2].rsplit(":", 1)[1], 16), STATES[int(f[3], 16)],
+                       int(send, 16), int(recv, 16), int(f[9]))
 
     def sockets(self):
         result = {}
@@ -267,6 +266,11 @@ class Shown:
             return target
         return None
 
+    def is_conn(self, type_):
+        """True if so is it, and it isn't an event for a descriptor."""
+        target = self.conn_type(type_)
+        return target is not None and not re.search("event|poll", str(target))
+
     def pointer(self, value, type_):
         address = int(value)
         target = type_.target().strip_typedefs()
@@ -368,7 +372,7 @@ class Shown:
                         not (symbol.is_argument or
                              symbol.is_variable and
                              symbol.line < frame.find_sal().line) or
-                        not self.conn_type(type_)):
+                        not self.is_conn(type_)):
                     continue
                 value = symbol.value(frame)
                 if int(value) != 0:
@@ -380,7 +384,6 @@ class Shown:
     def conns(self, found, fds):
         """What is known of each connection, by name."""
         result = []
-        fields = scenarios.FIELDS
         for address, pointer in list(found.items()):
             try:
                 conn = pointer.dereference()
@@ -392,16 +395,10 @@ class Shown:
                 del found[address]
                 continue
             it = {"name": name, "fd": fd, "fields": {}}
-            for field in conn.type.fields():
-                if field.name not in fields:
-                    continue
-                if conn[field].type.strip_typedefs().code == \
-                        gdb.TYPE_CODE_PTR:
-                    continue
-                text = self.text(conn[field])
-                if text is not None:
-                    it["fields"][field.name] = text
             names = [field.name for field in conn.type.fields()]
+            for field in names:
+                if field in scenarios.FIELDS:
+                    it["fields"][field] = self.text(conn[field])
             if "start" in names and "end" in names:
                 it["pending"] = int(conn["end"]) - int(conn["start"])
             elif "out" in names:
@@ -737,6 +734,7 @@ class Recorder:
         self.stop_event = None
         self.watcher = Watcher()
         self.symtabs = {}
+        self.lines = {}    # file -> its lines
         self.own = {}      # file -> whether it is the program's
         self.clock = None
         self.scenario = scenarios.SCENARIOS[JOB["scenario"]]
@@ -744,14 +742,12 @@ class Recorder:
         if JOB["stage"].startswith("06"):
             self.small *= 8  # 06 itself queues 16 KiB before it stops reading
         self.chunk = self.small * 5 // 9  # what fits
-        if self.small and JOB["own_net"]:
+        if self.small and JOB["own_net"] == "yes":
             for name in ("rmem", "wmem"):
                 with open("/proc/sys/net/ipv4/tcp_" + name, "w",
                           encoding="ascii") as file:
                     file.write("4096 %d %d" % (self.small,
                                                self.small))
-        self.host = "127.0.0.1"
-        self.family = socket.AF_INET
         self.skipping = False
 
     # what the texts need
@@ -777,11 +773,11 @@ class Recorder:
                 "set startup-with-shell off", "set disable-randomization on",
                 "set debuginfod enabled off", "set breakpoint pending off",
                 "set debug-file-directory /nonexistent",
+                "set breakpoint always-inserted on",
                 "set detach-on-fork off", "set schedule-multiple off",
                 "set follow-fork-mode parent", "set print thread-events off",
                 "set print inferior-events off", "set cwd /",
                 "set environment LD_BIND_NOW=1",
-                "unset environment REPLAY_JOB",
                 "handle SIGSTOP stop print nopass",
                 "handle SIGCHLD nostop noprint pass",
                 "handle SIGTERM nostop noprint pass",
@@ -790,8 +786,7 @@ class Recorder:
                 gdb.execute(command, to_string=True)
             except gdb.error:
                 pass  # an older gdb lacks it, and its default will do
-        if JOB.get("clock"):
-            gdb.execute("set environment LD_PRELOAD=" + JOB["clock"])
+        gdb.execute("set environment LD_PRELOAD=" + JOB["clock"])
         for fd in map(int, os.listdir("/proc/self/fd")):
             try:
                 if fd > 2:
@@ -799,7 +794,8 @@ class Recorder:
             except OSError:
                 pass  # that of the listing
         gdb.execute("file " + JOB["server"], to_string=True)
-        gdb.execute("set args " + " ".join(JOB["args"]))
+        gdb.execute("set args " + " ".join(self.scenario.args) +
+                    " 127.0.0.1 " + JOB["port"])
         for name in scenarios.SKIP:
             gdb.execute("skip function " + name, to_string=True)
         gdb.events.stop.connect(self.on_stop)
@@ -829,12 +825,10 @@ class Recorder:
         if not inferior.pid:
             raise Failure("the server ended before it listened")
         gdb.execute("finish", to_string=True)
-        if JOB.get("clock"):
-            try:
-                self.clock = int(gdb.parse_and_eval(
-                    "(long long *)&replay_ms"))
-            except gdb.error:
-                pass  # a static program keeps the real clock
+        try:
+            self.clock = int(gdb.parse_and_eval("(long long *)&replay_ms"))
+        except gdb.error:
+            pass  # a static program keeps the real clock
         self.find_port(inferior.pid)
         for function in scenarios.STOPS:
             try:
@@ -852,13 +846,16 @@ class Recorder:
             link = os.readlink("/proc/%d/fd/%s" % (pid, fd))
             if link.startswith("socket:["):
                 mine.add(int(link[8:-1]))
-        kernel = Kernel(0)
-        for local, _, state, _, _, inode in kernel.rows():
-            if state == "LISTEN" and inode in mine:
-                kernel.port = local
-        if not kernel.port:
-            raise Failure("the server has no listening TCP socket")
-        self.kernel = kernel
+        for table, family, host in (
+                ("/proc/net/tcp", socket.AF_INET, "127.0.0.1"),
+                ("/proc/net/tcp6", socket.AF_INET6, "::1")):
+            for local, _, state, _, _, inode in Kernel(table, 0).rows():
+                if state == "LISTEN" and inode in mine:
+                    self.kernel = Kernel(table, local)
+                    self.family = family
+                    self.host = host
+                    return
+        raise Failure("the server has no listening TCP socket")
 
     # calls
 
@@ -976,15 +973,19 @@ class Recorder:
                     return
             frame, callee = self.user_frame()
             if frame is not None and callee is None and \
-                    not isinstance(event, gdb.SignalEvent) and \
-                    frame.pc() == self.line_start(frame):
-                return
+                    not isinstance(event, gdb.SignalEvent):
+                sal = frame.find_sal()
+                # At the brace that ends a function, it has done all it does.
+                if frame.pc() == sal.pc and self.line_of(sal) != "}":
+                    return
 
-    @staticmethod
-    def line_start(frame):
-        """The address of frame, if its line begins there."""
-        sal = frame.find_sal()
-        return sal.pc
+    def line_of(self, sal):
+        """The text of a line."""
+        name = sal.symtab.fullname()
+        if name not in self.lines:
+            with open(name, encoding="utf-8", errors="replace") as file:
+                self.lines[name] = file.read().split("\n")
+        return self.lines[name][sal.line - 1].strip()
 
     # writing down
 
@@ -997,9 +998,8 @@ class Recorder:
         name = os.path.basename(sal.symtab.filename)
         if name not in self.symtabs:
             self.symtabs[name] = sal.symtab
-            with open(sal.symtab.fullname(), encoding="utf-8",
-                      errors="replace") as file:
-                self.files[name] = file.read()
+            self.line_of(sal)
+            self.files[name] = "\n".join(self.lines[sal.symtab.fullname()])
         stack = []
         outer = frame
         while outer is not None:
@@ -1025,10 +1025,6 @@ class Recorder:
             if function in stack:
                 it["phase"] = phase
         p.shown = it
-
-    def source_line(self, p):
-        text = self.files[p.shown["file"]].split("\n")[p.shown["line"] - 1]
-        return text.strip()
 
     def add(self, kind, now, call=None):
         process = self.process.name if kind != "client" else \
@@ -1073,7 +1069,6 @@ class Recorder:
     def one_step(self, p):
         """Lets p run one line, and writes it down."""
         self.process = p
-        before = self.source_line(p)
         line, stack = p.shown["line"], p.shown["stack"]
         self.go_on(p, watch=not self.skipping)
         self.new_processes()
@@ -1090,14 +1085,13 @@ class Recorder:
         if p.asleep:
             if p.shown["state"] != "blocked":
                 call = p.call
-                self.sockets = self.kernel.settled()
                 p.at = self.figures(p)
                 p.shown = dict(p.shown, state="blocked")
                 p.shown["in"] = call.name
                 self.add("blocked", self.sleep_sentence(p))
             return
         called = p.calls
-        if called:
+        if any(it[0] in TOUCH for it in called):
             self.sockets = self.kernel.settled()
         self.look(p)
         for other in self.processes:
@@ -1117,7 +1111,7 @@ class Recorder:
                 self.add("line", "%s calls %s." % (
                     stack[-1], ", which calls ".join(new)))
         else:
-            self.add("line", "Line %d has run: %s" % (line, before))
+            self.add("line", "Line %d has run." % line)
 
     def sleep_sentence(self, p):
         name = p.call.name

@@ -111,7 +111,7 @@ class Silent(Scenario):
     moments = {
         "a-accepted": lambda s: s.call("accept", "accept4") and s.accepted("A"),
         "b-waits": lambda s: s.kind == "client" and s.recv("B") == 5,
-        "b-served": lambda s: s.clients["B"]["got"] == 5,
+        "b-served": lambda s: s.clients["B"]["got"] >= 5,
         "both-ready": lambda s: s.kind == "client" and s.recv("A") > 0 and
         s.recv("B") > 0,
         "fork": lambda s: s.call("fork"),
@@ -229,7 +229,7 @@ class Descriptors(Scenario):
         "paused": lambda s: s.listening("queue") == 1 and s.blocked(
             "select", "poll", "epoll_wait") and s.kind == "blocked",
         "resumed": lambda s: s.call("accept", "accept4") and s.accepted("B"),
-        "b-served": lambda s: s.clients["B"]["got"] == 5,
+        "b-served": lambda s: s.clients["B"]["got"] >= 5,
     }
 
     @staticmethod
