@@ -224,6 +224,12 @@ class Client:
         self._done("%s half-closes: its FIN says that no more will come."
                    % self.name, does)
 
+    def was_reset(self):
+        self.state = "closed"
+        self.expects = 0
+        self._done("%s finds its connection reset: the server has closed it "
+                   "without reading all." % self.name)
+
     def close(self):
         self.socket.close()
         self.state = "closed"
@@ -1012,6 +1018,7 @@ class Recorder:
         del p.ran[len(stack):]
         while len(p.ran) < len(stack):
             p.ran.append(set())
+        self.text = self.line_of(sal)
         if p.calls or not p.fds:
             p.fds = self.kernel.fds(p.pid)
         it = {"name": p.role if p.role != "server" else "server",
@@ -1045,7 +1052,7 @@ class Recorder:
             raise Failure("more than %d steps" % MAX_STEPS)
         for moment, condition in self.scenario.moments.items():
             if moment not in self.moments and condition(
-                    scenarios.View(state, self.last or state)):
+                    scenarios.View(state, self.text)):
                 self.moments[moment] = len(self.steps)
         self.last = state
 
@@ -1152,7 +1159,7 @@ class Recorder:
         p = self.processes[0]
         os.kill(p.pid, number)
         p.signaled = True
-        self.add("client", "Somebody sends %s to the server." %
+        self.add("client", "The recorder sends %s to the server." %
                  signal.Signals(number).name)
 
     def wake(self):
@@ -1228,6 +1235,8 @@ class Recorder:
                         client.readable():
                     client.read()
                     found = True
+                elif client.state == "connected" and not client.sides():
+                    client.was_reset()
 
     def write(self):
         scenario = self.scenario

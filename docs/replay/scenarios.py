@@ -39,9 +39,9 @@ FIELDS = ("start", "end", "life", "input", "output", "closing", "wants_drain")
 class View:
     """A step, as the conditions of the moments see it."""
 
-    def __init__(self, state, last):
+    def __init__(self, state, text):
         self.state = state
-        self.last = last
+        self.text = text  # of the line at which the process stands
         self.kind = state["kind"]
         self.process_name = state["process"]
         self.process = state["processes"].get(state["process"], {})
@@ -82,6 +82,9 @@ class View:
         return sum(conn.get("pending", 0)
                    for conn in self.process.get("conns", [])
                    if conn["name"] == name)
+
+    def local(self, name):
+        return self.process.get("locals", {}).get(name)
 
     def function(self):
         return self.process.get("function")
@@ -306,6 +309,43 @@ class Sigterm(Scenario):
         yield
 
 
+class Stale(Scenario):
+    title = "A stale event"
+    about = ("Not stage 06's server, but docs/replay/stale.c on its loop: "
+             "whoever sends a ! has the newest connection closed, and the next "
+             "one accepted. A sends one while B's Hello has arrived as well, "
+             "and C waits. C gets B's descriptor, for which the loop still has "
+             "B's event.")
+    clients = "ABC"
+    moments = {
+        "three-ready": lambda s: s.call("epoll_wait") and
+        s.state["call"]["text"].count(": IN") == 3,
+        "closed": lambda s: s.call("close"),
+        "same-number": lambda s: s.call("accept4", "accept") and
+        s.accepted("C"),
+        "stale-dropped": lambda s: s.function() == "run_io" and
+        s.local("e") == "C" and s.text.startswith("w = &loop->watchers"),
+        "c-served": lambda s: s.clients["C"]["got"] == 5,
+    }
+
+    @staticmethod
+    def script(r):
+        a, b, c = (r.clients[name] for name in "ABC")
+        a.connect()
+        yield
+        b.connect()
+        yield
+        a.send(b"!")
+        yield "freeze"
+        b.send(b"Hello")
+        yield "freeze"
+        c.connect("waits to be accepted")
+        yield
+        c.send(b"Hello")
+        yield
+
+
 SCENARIOS = {"silent": Silent(), "half-close": HalfClose(),
              "stalled": Stalled(), "descriptors": Descriptors(),
-             "idle": Idle(), "sigterm": Sigterm()}
+             "idle": Idle(), "sigterm": Sigterm(),
+             "stale": Stale()}
