@@ -23,7 +23,8 @@ sys.dont_write_bytecode = True
 import scenarios  # noqa: E402
 
 JOB = {name: os.environ["REPLAY_" + name.upper()] for name in (
-    "stage", "scenario", "server", "port", "clock", "out", "own_net")}
+    "stage", "scenario", "server", "port", "clock", "out", "own_net",
+    "chunk", "made")}
 MAX_STEPS = 1500
 
 STATES = ["?", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
@@ -45,6 +46,10 @@ WAITS = ("select", "poll", "epoll_wait", "nanosleep")
 
 class Failure(Exception):
     """What the recorder can't go on with."""
+
+
+class Over(Exception):
+    """The server has done something after which a script can't go on."""
 
 
 def wait_until(condition, what):
@@ -188,6 +193,9 @@ class Client:
             n = self.socket.send(data)
         except BlockingIOError:
             n = 0
+        except ConnectionError as error:
+            self.was_reset()
+            raise Over from error
         self.sent += n
         if expects:
             self.expects += n
@@ -201,7 +209,14 @@ class Client:
 
     def read(self, most=65536, does=""):
         """Reads what has come; returns how much. 0: the server's FIN."""
-        data = self.socket.recv(most)
+        try:
+            data = self.socket.recv(most)
+        except BlockingIOError as error:
+            self._done("%s would read, but nothing has come." % self.name)
+            raise Over from error
+        except ConnectionError as error:
+            self.was_reset()
+            raise Over from error
         self.got += len(data)
         self.expects = max(0, self.expects - len(data))
         if data:
@@ -747,7 +762,7 @@ class Recorder:
         self.small = self.scenario.small
         if JOB["stage"].startswith("06"):
             self.small *= 8  # 06 itself queues 16 KiB before it stops reading
-        self.chunk = self.small * 5 // 9  # what fits
+        self.chunk = int(JOB["chunk"])
         if self.small and JOB["own_net"] == "yes":
             for name in ("rmem", "wmem"):
                 with open("/proc/sys/net/ipv4/tcp_" + name, "w",
@@ -799,7 +814,8 @@ class Recorder:
                     os.set_inheritable(fd, False)
             except OSError:
                 pass  # that of the listing
-        gdb.execute("file " + JOB["server"], to_string=True)
+        gdb.execute('file "%s"' % re.sub(r'(["\\])', r"\\\1", JOB["server"]),
+                    to_string=True)
         gdb.execute("set args " + " ".join(self.scenario.args) +
                     " 127.0.0.1 " + JOB["port"])
         for name in scenarios.SKIP:
@@ -817,11 +833,17 @@ class Recorder:
 
     def run_to_listen(self):
         """Starts the server and stops when it has a listening socket."""
-        gdb.execute("tbreak main", to_string=True)
+        try:
+            gdb.execute("tbreak main", to_string=True)
+        except gdb.error as error:
+            raise Failure("the server is no C program with a main that can "
+                          "be debugged: build it with -g") from error
         gdb.execute("run", to_string=True)
         inferior = gdb.selected_inferior()
         if not inferior.pid:
             raise Failure("the server ended at once")
+        if gdb.selected_frame().find_sal().symtab is None:
+            raise Failure("the server has no line numbers: build it with -g")
         name = gdb.selected_frame().architecture().name()
         self.arch = "aarch64" if name.startswith("aarch64") else "x86"
         self.process = Process("p1", inferior, "server")
@@ -1092,6 +1114,8 @@ class Recorder:
         if p.asleep:
             if p.shown["state"] != "blocked":
                 call = p.call
+                if call.name in TOUCH:
+                    self.sockets = self.kernel.settled()
                 p.at = self.figures(p)
                 p.shown = dict(p.shown, state="blocked")
                 p.shown["in"] = call.name
@@ -1171,11 +1195,13 @@ class Recorder:
                 p.asleep = False
 
     def figures(self, p):
-        """The socket that the call in which p sleeps is about, or None."""
+        """What the call in which p sleeps waits to see change, or None."""
         name = p.fds.get(str(p.call.fd))
         if name == "listen":
-            return self.sockets["listen"]
-        return self.sockets.get(name, {}).get("server")
+            return self.sockets["listen"]["queue"]
+        side = self.sockets.get(name, {}).get("server")
+        return side and (side["state"], side[
+            "send" if p.call.name in ("write", "send") else "recv"])
 
     def record(self):
         self.set_up()
@@ -1187,15 +1213,11 @@ class Recorder:
         self.look(self.process)
         self.add("line", "The server has made its listening socket.")
         self.run_until_quiet()
-        for wait in self.scenario.script(self):
-            if wait == "freeze":
-                continue
-            self.wake()
-            if wait == "time":
-                self.let_time_pass()
-            else:
-                self.run_until_quiet()
-            self.answers()
+        try:
+            for wait in self.scenario.script(self):
+                self.let_run(wait)
+        except Over:
+            pass
         missing = [m for m in self.scenario.moments
                    if m not in self.moments and
                    m in self.scenario.required(JOB["stage"])]
@@ -1214,6 +1236,17 @@ class Recorder:
             else:
                 (callee or frame).select()
                 gdb.execute("finish", to_string=True)
+
+    def let_run(self, wait):
+        """Lets the server run, as a script's yield asks for."""
+        if wait == "freeze":
+            return
+        self.wake()
+        if wait == "time":
+            self.let_time_pass()
+        else:
+            self.run_until_quiet()
+        self.answers()
 
     def let_time_pass(self):
         self.skipping = True
@@ -1241,12 +1274,13 @@ class Recorder:
     def write(self):
         scenario = self.scenario
         text = json.dumps({
-            "format": 1, "id": JOB["stage"][:2] + "-" + JOB["scenario"],
+            "format": 1, "id": JOB["stage"].split("-")[0] + "-" + JOB["scenario"],
             "stage": JOB["stage"], "scenario": JOB["scenario"],
             "title": scenario.title, "about": scenario.about,
             "clients": list(scenario.clients),
             "files": {name: self.files[name] for name in sorted(self.files)},
-            "moments": self.moments}, ensure_ascii=False)
+            "made": JOB["made"], "moments": self.moments},
+            ensure_ascii=False)
         out = [text[:-1], ',\n"start": ', dump(self.start), ',\n"steps": [\n',
                ",\n".join(dump(step) for step in self.steps), "\n]}\n"]
         with open(JOB["out"], "w", encoding="utf-8") as file:

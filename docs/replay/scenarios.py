@@ -102,8 +102,9 @@ class Scenario:
     only = {}        # moments of these stages alone
 
     def required(self, stage):
-        return [name for name in self.moments
-                if stage[:2] in self.only.get(name, stage)]
+        """The moments that a recording of this stage must have."""
+        return [name for name in self.moments if stage[0] == "0" and
+                stage[:2] in self.only.get(name, stage)]
 
 
 class Silent(Scenario):
