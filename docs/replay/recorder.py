@@ -760,9 +760,10 @@ class Recorder:
         self.clock = None
         self.scenario = scenarios.SCENARIOS[JOB["scenario"]]
         self.small = self.scenario.small
+        self.chunk = self.fill = int(JOB["chunk"])
         if JOB["stage"].startswith("06"):
-            self.small *= 8  # 06 itself queues 16 KiB before it stops reading
-        self.chunk = int(JOB["chunk"])
+            self.small *= 8
+            self.fill *= 2
         if self.small and JOB["own_net"] == "yes":
             for name in ("rmem", "wmem"):
                 with open("/proc/sys/net/ipv4/tcp_" + name, "w",
