@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 
 import gdb
 
@@ -791,7 +792,8 @@ class Recorder:
 
     def set_up(self):
         for command in (
-                "set pagination off", "set confirm off", "set width 0",
+                "set host-charset UTF-8", "set pagination off",
+                "set confirm off", "set width 0",
                 "set startup-with-shell off", "set disable-randomization on",
                 "set debuginfod enabled off", "set breakpoint pending off",
                 "set debug-file-directory /nonexistent",
@@ -1297,19 +1299,17 @@ def main():
     status = 0
     try:
         recorder.record()
-    except (Failure, gdb.error) as error:
-        if os.environ.get("REPLAY_DEBUG"):
-            import traceback
-            traceback.print_exc()
-        print("recorder: %s-%s: %s" % (JOB["stage"], JOB["scenario"], error),
-              file=sys.stderr)
-        status = 1
-    if status == 0 or os.environ.get("REPLAY_DEBUG"):
         recorder.write()
+    except (Failure, gdb.error) as error:
+        print("recorder: %s-%s: %s" % (JOB["stage"], JOB["scenario"], error))
+        status = 1
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+        status = 1
     for inferior in gdb.inferiors():
         if inferior.pid:
             gdb.execute("kill inferiors %d" % inferior.num, to_string=True)
-    sys.stderr.flush()
+    sys.stdout.flush()
     gdb.execute("quit %d" % status)
 
 
