@@ -700,13 +700,17 @@ class Watcher(threading.Thread):
         self.start()
 
     def run(self):
+        looks = 0
         while True:
             process = self.process
-            if process is not None and process.call is not None and \
-                    self.sleeps(process.pid):
+            if process is None or not self.sleeps(process.pid):
+                looks = 0
+            elif process.call is not None or looks > 500:
+                # Without a call that we know, it has slept for a while.
                 self.process = None
                 os.kill(process.pid, signal.SIGSTOP)
-            time.sleep(0.0004)
+            looks += 1
+            time.sleep(0.0005)
 
     @staticmethod
     def sleeps(pid):
@@ -952,6 +956,15 @@ class Recorder:
         if self.failure:
             raise self.failure
 
+    def was_asleep(self, p):
+        """True if SIGSTOP has met p asleep, and not on its way: then its call
+        returns for the kernel alone to see."""
+        value = self.register(REGISTERS[self.arch][3])
+        if p.call is not None and p.call.name in ("write", "send") and \
+                0 < value < p.call.args[2]:
+            return True
+        return 2 ** 64 - value in (4, 512, 513, 514, 516)  # EINTR, ERESTART…
+
     def restart_call(self, p):
         """A stop makes epoll_wait fail with EINTR, and makes a write that has
         sent a part return. Other calls start again by themselves. Do for these
@@ -959,7 +972,7 @@ class Recorder:
         arguments, _, number, result, length = REGISTERS[self.arch]
         call = p.call
         value = self.register(result)
-        if p.signaled:
+        if p.signaled or call is None:
             return
         if call.name in ("write", "send") and 0 < value < call.args[2]:
             call.written += value
@@ -999,7 +1012,7 @@ class Recorder:
             if isinstance(event, gdb.SignalEvent):
                 if event.stop_signal != "SIGSTOP":
                     raise Failure("the server got " + event.stop_signal)
-                if p.call is not None:
+                if self.was_asleep(p):
                     p.interrupted = p.asleep = True
                     return
             frame, callee = self.user_frame()
@@ -1116,12 +1129,12 @@ class Recorder:
             return
         if p.asleep:
             if p.shown["state"] != "blocked":
-                call = p.call
-                if call.name in TOUCH:
+                name = p.call.name if p.call is not None else "a call"
+                if name in TOUCH:
                     self.sockets = self.kernel.settled()
                 p.at = self.figures(p)
                 p.shown = dict(p.shown, state="blocked")
-                p.shown["in"] = call.name
+                p.shown["in"] = name
                 self.add("blocked", self.sleep_sentence(p))
             return
         called = p.calls
@@ -1148,6 +1161,8 @@ class Recorder:
             self.add("line", "Line %d has run." % line)
 
     def sleep_sentence(self, p):
+        if p.call is None:
+            return "The %s sleeps in a call." % p.role
         name = p.call.name
         whose = p.fds.get(str(p.call.fd), "")
         who = "The %s sleeps in %s" % (p.role, name)
@@ -1199,6 +1214,8 @@ class Recorder:
 
     def figures(self, p):
         """What the call in which p sleeps waits to see change, or None."""
+        if p.call is None:
+            return None
         name = p.fds.get(str(p.call.fd))
         if name == "listen":
             return self.sockets["listen"]["queue"]

@@ -62,7 +62,7 @@ without_gdb()
     local dir=$BATS_TEST_TMPDIR/bin program
 
     mkdir -p "$dir"
-    for program in bash sh env make cc dirname mktemp sed head tail rm mkdir; do
+    for program in bash sh env make cc dirname mktemp sed head tail rm mkdir timeout; do
         ln -sf "$(command -v "$program")" "$dir"
     done
     if [ $# -gt 0 ]; then
