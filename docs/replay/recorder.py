@@ -1088,8 +1088,8 @@ class Recorder:
             self.steps.append(difference(self.last, state))
         if len(self.steps) > MAX_STEPS:
             raise Failure("more than %d steps" % MAX_STEPS)
-        for moment, condition in self.scenario.moments.items():
-            if moment not in self.moments and condition(
+        for moment in self.scenario.moments_of(JOB["stage"]):
+            if moment not in self.moments and self.scenario.moments[moment](
                     scenarios.View(state, self.text)):
                 self.moments[moment] = len(self.steps)
         self.last = state
@@ -1238,9 +1238,8 @@ class Recorder:
                 self.let_run(wait)
         except Over:
             pass
-        missing = [m for m in self.scenario.moments
-                   if m not in self.moments and
-                   m in self.scenario.required(JOB["stage"])]
+        missing = [moment for moment in self.scenario.moments_of(JOB["stage"])
+                   if moment not in self.moments and JOB["stage"][0] == "0"]
         if missing:
             raise Failure("the recording has no moment " + ", ".join(missing))
 
