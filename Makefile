@@ -72,6 +72,16 @@ exercise-%:
 check-%: tools
 	@docs/exercises/exercise --check $*
 
+# SERVER and SCENARIO: from the environment, as CLASS.
+replay:
+	@if [ -n "$$SERVER" ]; then \
+		docs/replay/record --server "$$SERVER" "$${SCENARIO:-silent}" && \
+		docs/replay/build .build/replay/recordings; \
+	else docs/replay/build; fi
+
+replay-%:
+	@docs/replay/record $(number) && docs/replay/build .build/replay/recordings
+
 bug-list:
 	@tests/bugs/lab --list
 
@@ -121,5 +131,5 @@ clean:
 	@rm -rf .build
 
 .PHONY: all $(STAGES) tools help demo test test-course grade grade-bundle \
-	site bug-list bugs bench bench-peers conformance \
+	replay site bug-list bugs bench bench-peers conformance \
 	steps-update timeline guard soak rounds lint sanitize valgrind clean

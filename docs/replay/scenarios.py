@@ -1,0 +1,359 @@
+"""scenarios -- what the clients do, and the moments worth pointing at
+
+A script acts through the clients, then yields: the server runs until it
+sleeps. It yields "freeze" to let another action follow at once, and "time" to
+let the call in which the server sleeps wait for as long as it says.
+"""
+
+
+# Functions that are run, but not stepped through: they are no part of the
+# story.
+SKIP = ("announce", "may_log", "now_ms", "set_nonblocking", "pause_left",
+        "conn_wants_read", "conn_wants_write", "grow",
+        "loop_watch", "loop_unwatch", "events_of", "loop_defer",
+        "conn_changed", "loop_timer_start", "loop_timer_stop",
+        "conn_set_timeout", "server_forget", "conn_drop_fd",
+        # stage 06
+        "conn_send",
+        "clock_ms", "conn_init", "poller_set", "poller_wait", "timers_add",
+        "timers_remove", "conn_arg", "conn_loop", "loop_now", "sock_accept",
+        "sock_would_block", "queue_room", "conn_queued", "has_progress",
+        "has_input", "remove_file", "program_loop", "program_log",
+        "on_signal_pipe", "loop_free", "loop_new", "server_start",
+        "loop_own", "loop_disown", "server_on_error", "wait_ms",
+        "loop_alive")
+
+# Handlers of signals.
+HANDLERS = ("reap", "note_signal")
+
+# gdb has to be told to stop here: nothing that is stepped through calls it.
+STOPS = HANDLERS + ("on_signal",)
+
+# Which phase of 06's loop a function belongs to.
+PHASES = {"run_timers": "timers", "wait_for_events": "wait", "run_io": "I/O",
+          "run_deferred": "tasks"}
+
+# What is shown of a connection's struct.
+FIELDS = ("start", "end", "life", "input", "output", "closing", "wants_drain")
+
+
+class View:
+    """A step, as the conditions of the moments see it."""
+
+    def __init__(self, state, text):
+        self.state = state
+        self.text = text  # of the line at which the process stands
+        self.kind = state["kind"]
+        self.process_name = state["process"]
+        self.process = state["processes"].get(state["process"], {})
+        self.sockets = state["sockets"]
+        self.clients = state["clients"]
+
+    def blocked(self, *calls):
+        return self.process.get("state") == "blocked" and \
+            self.process.get("in") in calls
+
+    def recv(self, name):
+        return self.server(name).get("recv", 0)
+
+    def accepted(self, name):
+        return self.server(name).get("accepted")
+
+    def states(self, wanted):
+        return [p for p in self.state["processes"].values()
+                if p["state"] == wanted]
+
+    def failed(self, error):
+        return (self.state.get("call") or {}).get("text", "").endswith(error)
+
+    def short_write(self):
+        if not self.call("write", "send"):
+            return False
+        asked, sent = self.state["call"]["text"].rsplit(", ", 1)[1].split(
+            ") = ")
+        return sent != asked
+
+    def returned(self, number):
+        return (self.state.get("call") or {}).get("text", "").endswith(
+            " = %d" % number)
+
+    def server(self, name):
+        return self.sockets.get(name, {}).get("server", {})
+
+    def client(self, name):
+        return self.sockets.get(name, {}).get("client", {})
+
+    def listening(self, key):
+        return self.sockets.get("listen", {}).get(key)
+
+    def pending(self, name):
+        return sum(conn.get("pending", 0)
+                   for conn in self.process.get("conns", [])
+                   if conn["name"] == name)
+
+    def local(self, name):
+        return self.process.get("locals", {}).get(name)
+
+    def function(self):
+        return self.process.get("function")
+
+    def call(self, *names):
+        call = self.state.get("call") or {}
+        return call.get("name") in names
+
+
+class Scenario:
+    """What a scenario may leave out."""
+    small = 0        # the size of every socket's buffers; 0: as it is
+    args = ()        # of the server, before HOST and PORT
+    moments = {}
+    only = {}        # moments of these stages alone
+
+    def moments_of(self, stage):
+        """The names of the moments that a recording of this stage has."""
+        return [name for name in self.moments
+                if stage[:2] in self.only.get(name, stage)]
+
+
+class Silent(Scenario):
+    title = "The first client is silent"
+    about = ("A connects and says nothing. B connects and says Hello. Who "
+             "gets an answer, and when? Then both talk at once, and leave.")
+    clients = "AB"
+    moments = {
+        "a-accepted": lambda s: s.call("accept", "accept4") and s.accepted("A"),
+        "b-waits": lambda s: s.kind == "client" and s.recv("B") == 5,
+        "b-served": lambda s: s.clients["B"]["got"] >= 5,
+        "both-ready": lambda s: s.kind == "client" and s.recv("A") > 0 and
+        s.recv("B") > 0,
+        "fork": lambda s: s.call("fork"),
+        "parent-closes": lambda s: s.call("close") and s.process_name == "p1",
+        "two-processes": lambda s: len(s.states("blocked")) == 2,
+        "child-ends": lambda s: s.kind == "exit",
+        "eintr": lambda s: s.call("accept") and s.failed("EINTR"),
+    }
+    only = dict.fromkeys(("fork", "parent-closes", "two-processes",
+                          "child-ends", "eintr"), "02")
+
+    @staticmethod
+    def script(r):
+        a, b = r.clients["A"], r.clients["B"]
+        a.connect()
+        yield
+        b.connect()
+        yield
+        b.send(b"Hello")
+        yield
+        a.send(b"Hello")
+        yield "freeze"
+        b.send(b"Again")
+        yield
+        a.close()
+        yield
+        b.close()
+        yield
+
+
+SMALL = ("So that it takes a few steps only, the kernel is told to make all "
+         "buffers small (net.ipv4.tcp_rmem and tcp_wmem).")
+
+
+class HalfClose(Scenario):
+    title = "A half-close with bytes pending"
+    about = ("A fills the server's receive buffer, says with a FIN that no "
+             "more will come, and reads only then. The server echoes all of "
+             "it, and its FIN comes last. " + SMALL)
+    small = 4608
+    clients = "A"
+    moments = {
+        "fin": lambda s: s.server("A").get("state") == "CLOSE_WAIT",
+        "eof": lambda s: s.call("read") and s.returned(0),
+        "server-fin": lambda s: s.client("A").get("state") == "TIME_WAIT" or
+        s.server("A").get("state") in ("FIN_WAIT1", "LAST_ACK", "CLOSING"),
+        "drained": lambda s: s.clients["A"]["got"] == s.clients["A"]["sent"] > 0,
+    }
+
+    @staticmethod
+    def script(r):
+        a = r.clients["A"]
+        a.connect()
+        yield
+        for size in (r.fill, r.fill // 2):
+            a.send(b"x" * size, "doesn't read yet", expects=False)
+            yield "freeze"
+        a.half_close("doesn't read yet")
+        yield
+        while a.read(does="reads") > 0:
+            yield
+        a.close()
+        yield
+
+
+class Stalled(Scenario):
+    title = "A peer that doesn't read"
+    about = ("A sends and sends, and reads nothing. Four buffers fill, one "
+             "after the other: A's receive buffer, the server's send buffer, "
+             "the server's receive buffer, A's send buffer. Then A reads, and "
+             "all of it drains. " + SMALL)
+    small = 4608
+    clients = "A"
+    moments = {
+        "a-receive-full": lambda s: s.server("A").get("send", 0) > 0,
+        "server-send-full": lambda s: s.blocked("write") or s.short_write(),
+        "interest-changes": lambda s: s.blocked(
+            "select", "poll", "epoll_wait") and s.pending("A") > 0,
+        "server-receive-full": lambda s: s.client("A").get("send", 0) > 0,
+        "a-send-full": lambda s: s.clients["A"].get("does") == "can't send",
+        "drains": lambda s: s.clients["A"]["got"] > 0,
+        "drained": lambda s: 0 < s.clients["A"]["got"] ==
+        s.clients["A"]["sent"],
+    }
+    only = {"interest-changes": "03 04 05 06"}
+
+    @staticmethod
+    def script(r):
+        a = r.clients["A"]
+        a.connect()
+        yield
+        while a.send(b"x" * r.chunk, "doesn't read", expects=False) > 0:
+            yield
+        yield
+        while a.got < a.sent:
+            a.read(does="reads")
+            yield
+        a.close()
+        yield
+
+
+class Descriptors(Scenario):
+    title = "No descriptor left"
+    about = ("The server has as many connections as the limit of open files "
+             "allows: the recorder sets the limit to what is in use. B "
+             "connects. accept fails, and the listening socket stays "
+             "readable: the server stops watching it for a while. The clock "
+             "stands still while the server is stepped: time passes only "
+             "while it waits.")
+    clients = "AB"
+    moments = {
+        "limit": lambda s: "limit" in s.state["now"],
+        "emfile": lambda s: s.call("accept", "accept4") and s.failed("EMFILE"),
+        "paused": lambda s: s.listening("queue") == 1 and s.blocked(
+            "select", "poll", "epoll_wait") and s.kind == "blocked",
+        "resumed": lambda s: s.call("accept", "accept4") and s.accepted("B"),
+        "b-served": lambda s: s.clients["B"]["got"] >= 5,
+    }
+
+    @staticmethod
+    def script(r):
+        a, b = r.clients["A"], r.clients["B"]
+        a.connect()
+        yield
+        r.no_more_descriptors()
+        yield "freeze"
+        b.connect("waits to be accepted")
+        yield
+        yield "time"
+        a.close()
+        yield
+        yield "time"
+        b.send(b"Hello")
+        yield
+
+
+class Idle(Scenario):
+    title = "Idle for too long"
+    about = ("The server runs with -t 1: a connection may be idle for a "
+             "second. A says Hello, and then nothing. The clock stands still "
+             "while the server is stepped: time passes only while it waits.")
+    args = ("-t", "1")
+    clients = "A"
+    moments = {
+        "timer-starts": lambda s: s.call("accept4", "accept"),
+        "timer": lambda s: s.function() == "conn_on_idle",
+        "on-timeout": lambda s: s.function() == "on_timeout",
+        "closed": lambda s: s.clients["A"]["state"] == "closed",
+    }
+
+    @staticmethod
+    def script(r):
+        a = r.clients["A"]
+        a.connect()
+        yield
+        a.send(b"Hello")
+        yield
+        yield "time"
+        a.read()
+        yield "freeze"
+        a.close()
+        yield
+
+
+class Sigterm(Scenario):
+    title = "SIGTERM in the middle of an echo"
+    about = ("A's Hello has arrived, but the server hasn't read it yet. Then "
+             "somebody sends SIGTERM. A still gets its answer, then the "
+             "server's FIN, and the server ends.")
+    clients = "A"
+    moments = {
+        "signal": lambda s: "SIGTERM" in s.state["now"],
+        "handler": lambda s: s.function() == "note_signal",
+        "callback": lambda s: s.function() == "on_signal",
+        "answered": lambda s: s.clients["A"]["got"] == 5,
+        "ends": lambda s: s.kind == "exit",
+    }
+
+    @staticmethod
+    def script(r):
+        a = r.clients["A"]
+        a.connect()
+        yield
+        a.send(b"Hello")
+        yield "freeze"
+        r.send_signal(15)
+        yield
+        a.read()
+        yield "freeze"
+        a.close()
+        yield
+
+
+class Stale(Scenario):
+    title = "A stale event"
+    about = ("Not stage 06's server, but docs/replay/stale.c on its loop: "
+             "whoever sends a ! has the newest connection closed, and the next "
+             "one accepted. A sends one while B's Hello has arrived as well, "
+             "and C waits. C gets B's descriptor, for which the loop still has "
+             "B's event.")
+    clients = "ABC"
+    moments = {
+        "three-ready": lambda s: s.call("epoll_wait") and
+        s.state["call"]["text"].count(": IN") == 3,
+        "closed": lambda s: s.call("close"),
+        "same-number": lambda s: s.call("accept4", "accept") and
+        s.accepted("C"),
+        "stale-dropped": lambda s: s.function() == "run_io" and
+        s.local("e") == "C" and s.text.startswith("w = &loop->watchers"),
+        "c-served": lambda s: s.clients["C"]["got"] == 5,
+    }
+
+    @staticmethod
+    def script(r):
+        a, b, c = (r.clients[name] for name in "ABC")
+        a.connect()
+        yield
+        b.connect()
+        yield
+        a.send(b"!")
+        yield "freeze"
+        b.send(b"Hello")
+        yield "freeze"
+        c.connect("waits to be accepted")
+        yield
+        c.send(b"Hello")
+        yield
+
+
+SCENARIOS = {"silent": Silent(), "half-close": HalfClose(),
+             "stalled": Stalled(), "descriptors": Descriptors(),
+             "idle": Idle(), "sigterm": Sigterm(),
+             "stale": Stale()}

@@ -1,0 +1,188 @@
+"""values -- turns what a program holds into short texts that don't vary"""
+import re
+
+import gdb
+
+import scenarios
+
+# Variables that vary, or say nothing.
+SKIPPED_LOCALS = ("argc", "argv", "delay", "timeout", "on_child", "events")
+
+
+def quoted(data, most=12):
+    """Bytes as C would write them, abbreviated."""
+    text = "".join(chr(b) if 32 <= b < 127 and b not in (34, 92)
+                   else "\\n" if b == 10 else "\\%o" % b for b in data[:most])
+    return '"%s"%s' % (text, "…" if len(data) > most else "")
+
+
+def fd_set(data):
+    """The numbers in an fd_set."""
+    return [8 * i + bit for i, byte in enumerate(data) for bit in range(8)
+            if byte >> bit & 1]
+
+
+def memory(address, n):
+    return bytes(gdb.selected_inferior().read_memory(address, n))
+
+
+def is_char(type_):
+    return type_.code == gdb.TYPE_CODE_INT and type_.sizeof == 1
+
+
+class Shown:
+    """Turns values of the program into short texts that don't vary."""
+
+    def __init__(self, recorder):
+        self.recorder = recorder
+        self.code = {}  # file -> the lines that have code
+
+    def conn_type(self, type_):
+        """The struct that a pointer of this type leads to, if it has an fd."""
+        target = type_.target().strip_typedefs()
+        if target.code == gdb.TYPE_CODE_STRUCT and any(
+                f.name == "fd" for f in target.fields()):
+            return target
+        return None
+
+    def is_conn(self, type_):
+        """True if so is it, and it isn't an event for a descriptor."""
+        target = self.conn_type(type_)
+        return target is not None and not re.search("event|poll", str(target))
+
+    def pointer(self, value, type_):
+        address = int(value)
+        target = type_.target().strip_typedefs()
+        if address == 0:
+            return "NULL"
+        if target.code == gdb.TYPE_CODE_FUNC:
+            block = gdb.block_for_pc(address)
+            return block.function.name if block and block.function else "…"
+        if str(type_.target()) == "fd_set":
+            return self.text(value.dereference())
+        if is_char(target):
+            return quoted(memory(address, 64).split(b"\0")[0])
+        if target.code == gdb.TYPE_CODE_STRUCT:
+            if self.conn_type(type_):
+                name = self.recorder.process.fds.get(
+                    str(int(value.dereference()["fd"])))
+                if name in self.recorder.clients:
+                    return name
+            return "a " + str(target)
+        return "…"
+
+    def text(self, value):
+        """The text, or None: nothing to show."""
+        type_ = value.type.strip_typedefs()
+        code = type_.code
+        if code == gdb.TYPE_CODE_PTR:
+            return self.pointer(value, type_)
+        if str(value.type) == "pid_t":
+            return self.recorder.pid_name(int(value))
+        if str(value.type) == "fd_set":
+            return "{%s}" % ", ".join(
+                map(str, fd_set(memory(int(value.address), type_.sizeof))))
+        if code == gdb.TYPE_CODE_BOOL:
+            return "true" if int(value) else "false"
+        if code == gdb.TYPE_CODE_INT:
+            return str(int(value))
+        if code == gdb.TYPE_CODE_ENUM:
+            return str(value)
+        return None
+
+    def locals(self, frame, sal, ran):
+        """The variables of the innermost frame that have a value by now: their
+        declaration has run, or is no line that runs."""
+        result = {}
+        lines = self.lines_with_code(sal.symtab)
+        try:
+            block = frame.block()
+        except RuntimeError:
+            return result
+        while block is not None and not block.is_static:
+            for symbol in block:
+                if (not (symbol.is_variable or symbol.is_argument) or
+                        symbol.name in result or
+                        symbol.name in SKIPPED_LOCALS or
+                        symbol.addr_class in (gdb.SYMBOL_LOC_STATIC,
+                                              gdb.SYMBOL_LOC_OPTIMIZED_OUT) or
+                        not symbol.is_argument and
+                        (symbol.line >= sal.line or
+                         symbol.line in lines and symbol.line not in ran)):
+                    continue
+                try:
+                    text = self.text(symbol.value(frame))
+                except gdb.MemoryError:
+                    text = None
+                if text is not None:
+                    result[symbol.name] = text[:40]
+            if block.function is not None:
+                break
+            block = block.superblock
+        return result
+
+    def lines_with_code(self, symtab):
+        if symtab.filename not in self.code:
+            self.code[symtab.filename] = symtab.linetable().source_lines()
+        return self.code[symtab.filename]
+
+    def globals(self, symtabs):
+        result = {}
+        for symtab in symtabs:
+            for symbol in symtab.static_block():
+                if not symbol.is_variable or symbol.symtab != symtab:
+                    continue
+                if symbol.type.strip_typedefs().code in (
+                        gdb.TYPE_CODE_INT, gdb.TYPE_CODE_BOOL,
+                        gdb.TYPE_CODE_ENUM):
+                    result[symbol.name] = self.text(symbol.value())
+        return result
+
+    def note_conns(self, frame, found):
+        """Adds the connections that this frame's variables point to."""
+        try:
+            block = frame.block()
+        except RuntimeError:
+            return
+        while block is not None and not block.is_static:
+            for symbol in block:
+                type_ = symbol.type.strip_typedefs() if symbol.type else None
+                if (type_ is None or type_.code != gdb.TYPE_CODE_PTR or
+                        not (symbol.is_argument or
+                             symbol.is_variable and
+                             symbol.line < frame.find_sal().line) or
+                        not self.is_conn(type_)):
+                    continue
+                value = symbol.value(frame)
+                if int(value) != 0:
+                    found[int(value)] = value
+            if block.function is not None:
+                break
+            block = block.superblock
+
+    def conns(self, found, fds):
+        """What is known of each connection, by name."""
+        result = []
+        for address, pointer in list(found.items()):
+            try:
+                conn = pointer.dereference()
+                fd = str(int(conn["fd"]))
+            except gdb.MemoryError:
+                fd = ""
+            name = fds.get(fd)
+            if name not in self.recorder.clients:
+                del found[address]
+                continue
+            it = {"name": name, "fd": fd, "fields": {}}
+            names = [field.name for field in conn.type.fields()]
+            for field in names:
+                if field in scenarios.FIELDS:
+                    it["fields"][field] = self.text(conn[field])
+            if "start" in names and "end" in names:
+                it["pending"] = int(conn["end"]) - int(conn["start"])
+            elif "out" in names:
+                out = conn["out"]
+                it["pending"] = 0 if int(out) == 0 else \
+                    int(out["end"]) - int(out["start"])
+            result.append(it)
+        return sorted(result, key=lambda it: it["name"])
