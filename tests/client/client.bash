@@ -100,7 +100,7 @@ assert_client_exits()
     [ "$STATUS" -eq 0 ] || reasoned ||
         client_failed_because "a line on stderr that says why it failed" \
             "none" \
-            "it ends rightly, but does not say why"
+            "its exit status is right, but it doesn't say why"
 }
 
 # reasoned: true if stderr has a line that is not one of the usual two.
@@ -119,14 +119,15 @@ assert_client_says()
     [ "$(cat "$CLIENT_ERR")" = "$expected" ] ||
         client_failed_because "on stderr: ${expected//$'\n'/; }" \
             "$(cat "$CLIENT_ERR")" \
-            "a message is missing, has other words, or says what isn't so"
+            "a message is missing, has other words, or isn't true"
 }
 
 # assert_client_fails REASON: it ends with 1, for this reason, and says so
 # between "Connected to server" and "Disconnected from server".
 assert_client_fails()
 {
-    assert_client_exits failure "what it says on stderr is not the reason" &&
+    assert_client_exits failure "its message on stderr doesn't name the \
+reason" &&
         assert_client_says "Connected to server" "$1" \
             "Disconnected from server"
 }
@@ -147,7 +148,7 @@ assert_client_echoes()
 {
     server_start
     client_start "$1"
-    assert_client_exits 0 "it waits for something that won't come"
+    assert_client_exits 0 "it waits for something that never comes"
     assert_came_back "$1"
 }
 

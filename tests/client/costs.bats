@@ -85,7 +85,7 @@ assert_waits()
     exec 8>&-
     assert_idle "after the reader of stdout has left" "$CLIENT_PID"
     say again
-    assert_client_exits failure "the write to stdout is not checked"
+    assert_client_exits failure "the result of write to stdout isn't checked"
 }
 
 @test "client: costs no CPU while nobody reads its stdout" {
@@ -172,7 +172,8 @@ assert_little_memory()
     server_dies
     hang_up
     read_all_of_it wc -c
-    assert_client_exits 1 "what comes back is not compared with what was sent"
+    assert_client_exits 1 "it doesn't compare how much came back with how \
+much was sent"
     wait_for_exit "$READER_PID"
     [ "$(cat "$BATS_TEST_TMPDIR/reader.out")" -ge 65536 ]
 }

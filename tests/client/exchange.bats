@@ -112,7 +112,7 @@ through_pipes()
         size=${size#*:}
         CLIENT_OUT=$BATS_TEST_TMPDIR/client$size.out
         CLIENT_ERR=$BATS_TEST_TMPDIR/client$size.err
-        assert_client_exits 0 "it waits for something that won't come"
+        assert_client_exits 0 "it waits for something that never comes"
         assert_came_back "$BATS_TEST_TMPDIR/$size.random"
     done
 }
@@ -125,7 +125,8 @@ through_pipes()
 @test "client: 32 MiB of random bytes through pipes, without a deadlock" {
     server_start
     through_pipes "$RANDOM_FILE"
-    assert_client_exits 0 "a short write's rest is lost, or both sides wait" \
+    assert_client_exits 0 "the rest of a short write is lost, or both sides \
+wait" \
         $((4 * PATIENCE))
 }
 
@@ -139,7 +140,7 @@ through_pipes()
         assert_hears "$line"
     done
     hang_up
-    assert_client_exits 0 "it does not see the end of its stdin"
+    assert_client_exits 0 "it doesn't notice the end of its stdin"
 }
 
 @test "client: on a terminal lines are answered, Ctrl-Z, fg, Ctrl-D work" {
@@ -147,7 +148,7 @@ through_pipes()
     server_start
     client_run "$TOOLS/pty" "${CLIENT_CMD[@]}" localhost "$PORT"
     if wait_for_exit "$CLIENT_PID" 45 && [ "$STATUS" -eq 98 ]; then
-        skip "no terminal to be had: $(tail -n 1 "$CLIENT_ERR")"
+        skip "no terminal available: $(tail -n 1 "$CLIENT_ERR")"
     fi
     assert_client_exits 0 "EINTR after fg is taken for an error"
 }
@@ -157,7 +158,7 @@ through_pipes()
     STDIN=$TESTS_DIR/run client_run sh -c 'exec "$@" >/dev/null' sh \
         "${CLIENT_CMD[@]}" localhost "$PORT"
     assert_client_exits 0 \
-        "it waits until that is ready, which epoll never says"
+        "it waits until a file is ready, which epoll never reports"
 }
 
 @test "client: stdin and stdout may be the two directions of a socket" {
@@ -177,7 +178,8 @@ through_pipes()
         client.stdin.write("hello\n");
         client.on("exit", (code) => process.exitCode = code);' \
         "${CLIENT_CMD[@]}" localhost "$PORT"
-    assert_client_exits 0 "a socket is not read, written or ended as a pipe is"
+    assert_client_exits 0 "it doesn't read, write or end a socket as it does \
+a pipe"
     printf 'hello\nand goodbye\n' >"$BATS_TEST_TMPDIR/both"
     assert_came_back "$BATS_TEST_TMPDIR/both"
 }
@@ -212,9 +214,9 @@ through_pipes()
         stops=$((stops + 1))
     done
     [ "$stops" -gt 0 ] ||
-        fail "it had ended before the first stop: this test proves nothing"
+        fail "it had exited before the first stop, so this test proves nothing"
     assert_client_exits 0 \
-        "EINTR is an error to it, or a short write's rest is lost" \
+        "EINTR is taken for an error, or the rest of a short write is lost" \
         $((4 * PATIENCE))
 }
 
@@ -224,7 +226,7 @@ through_pipes()
     file_of 40000
     client_start "$FILE"
     assert_client_exits 0 \
-        "close in place of shutdown(SHUT_WR), or neither of them"
+        "it calls close instead of shutdown(SHUT_WR), or neither of them"
     assert_came_back "$FILE"
 }
 
@@ -247,7 +249,7 @@ through_pipes()
             "it waits" \
             "a write to stdout blocks, or FIN waits for stdout"
     read_all_of_it cat
-    assert_client_exits 0 "stdout is not written to its end"
+    assert_client_exits 0 "it doesn't write everything to stdout"
     wait_for_exit "$READER_PID"
     CLIENT_OUT=$BATS_TEST_TMPDIR/reader.out assert_came_back "$FILE"
 }
@@ -255,7 +257,8 @@ through_pipes()
 @test "client: a server that takes its time to close is no failure" {
     bad_server open=300
     client_start "$TESTS_DIR/run"
-    assert_client_exits 0 "it ends when all has come back, without a FIN"
+    assert_client_exits 0 "it ends when everything has come back, without \
+waiting for FIN"
     assert_client_says "Connected to server" "Disconnected from server"
     assert_came_back "$TESTS_DIR/run"
 }
@@ -270,6 +273,6 @@ through_pipes()
         client_run strace -f -qq -o "$BATS_TEST_TMPDIR/strace" \
         -e trace=shutdown -e inject=shutdown:delay_exit=300000 \
         "${CLIENT_CMD[@]}" localhost "$PORT"
-    assert_client_exits 0 "the count comes after FIN: it may be too late"
+    assert_client_exits 0 "it counts only after FIN, which may be too late"
     assert_came_back "$BATS_TEST_DIRNAME/client.bash"
 }

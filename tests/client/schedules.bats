@@ -81,7 +81,7 @@ fds_with()
     assert_hears hello
     FDS=$(fds_of "$CLIENT_PID")
     hang_up
-    assert_client_exits 0 "the second address is not as good as the first"
+    assert_client_exits 0 "it tries only the first address"
     exec 8>&-
 }
 
@@ -125,7 +125,8 @@ assert_client_fails_with()
     [ "$STATUS" = 1 ] && grep -qiE "$text" "$CLIENT_ERR" ||
         fail_because connect "exit status 1, and on stderr: $text" \
             "status $STATUS: $(cat "$CLIENT_ERR")" \
-            "the last address's error is told, and not the one that explains"
+            "it prints the error of the last address instead of the one that \
+explains the failure"
 }
 
 @test "refused by one of two addresses: that is the reason, in both orders" {
@@ -236,9 +237,9 @@ assert_client_survives_each_failure()
         FAULTS=$SHIM_DIR/faults.$n
         told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
             fail_because client \
-                "all came back, or exit status 1 and a reason" \
+                "everything comes back, or exit status 1 and a reason" \
                 "$told with SHIM_FAIL=$1:$2:$n" \
-                "the result of a call is not looked at"
+                "the result of a call isn't checked"
             return 1
         }
         if [ "$(faults all)" -gt 0 ]; then

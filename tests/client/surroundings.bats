@@ -30,7 +30,7 @@ teardown()
     assert_hears hello
     assert_flags_kept "while it runs"
     hang_up
-    assert_client_exits 0 "it does not see the end of its stdin"
+    assert_client_exits 0 "it doesn't notice the end of its stdin"
     assert_flags_kept "after it"
 }
 
@@ -44,7 +44,8 @@ teardown()
     # It has nothing to read now.
     wait_until 5 waiting "$CLIENT_PID"
     FLAGS_BEFORE=$(flags_of 7 8)
-    ((8#${FLAGS_BEFORE##* } & 8#4000)) || fail "stdout is not non-blocking"
+    ((8#${FLAGS_BEFORE##* } & 8#4000)) || fail "this test could not make \
+stdout non-blocking"
     say again
     assert_hears again
     assert_flags_kept "while it runs"
@@ -163,7 +164,8 @@ with_open_files()
     fi
     server_start
     client_start "$TESTS_DIR/run"
-    assert_client_exits 1 "the socket is put behind the end of the set"
+    assert_client_exits 1 "FD_SET writes past the end of the set: check the \
+socket's number"
     grep -q '^select: no room for descriptor [0-9]' "$CLIENT_ERR" ||
         client_failed_because "select: no room for descriptor, and which" \
             "another reason" \

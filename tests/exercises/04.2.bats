@@ -36,9 +36,10 @@ load exercise
     # Nobody is ready when this comes: so nobody else is read.
     peer echo:10 fin end
     [ "$(noted read '' -1)" -eq 0 ] ||
-        fail_because walk "no read but of what has come" \
-            "$(noted read '' -1) reads that failed with EAGAIN" "the element \
-in the gap still has the descriptor that was closed: poll says POLLNVAL"
+        fail_because walk "no read without bytes to read" \
+            "$(noted read '' -1) reads that failed with EAGAIN" \
+            "the element in the gap still has the closed descriptor, so poll \
+reports POLLNVAL"
     peer_continue others
     assert_peer_succeeds others
     assert_server_healthy

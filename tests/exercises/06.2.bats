@@ -94,6 +94,6 @@ is_at_rest()
     kill -KILL "$TARGET_PID"
     peer -t 5 send:10 drain || fail_because close \
         "the client's connection ends when there is no target" "$(complaint)" \
-        "on_close of one has to close the other"
+        "in on_close of one connection, close the other"
     alive "$SERVER_PID"
 }

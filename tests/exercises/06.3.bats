@@ -15,8 +15,9 @@ assert_answered()
 
     read -r -t 5 -u 9 line || true
     [ "$line" = "$1" ] ||
-        fail_because state "the answer: $1" "${line:-nothing}" "what is sent \
-after \`work' overtakes it, or is lost: pause the connection meanwhile"
+        fail_because state "the answer: $1" "${line:-nothing}" \
+            "what is sent after \`work' overtakes it, or is lost: pause the \
+connection meanwhile"
 }
 
 # has_worker: sets WORKER to the id of the server's child.
@@ -40,7 +41,7 @@ start_working()
         say work
         wait_until 1 has_worker >/dev/null ||
             fail_because starve "a child process that works" "none" \
-                "the process that serves all computes itself"
+                "the process that serves the clients computes itself"
         stop "$WORKER"
     fi
 }
@@ -58,7 +59,7 @@ start_working()
     look_at_time "$SERVER_PID"
     [ $((CPU_MS - before)) -ge 150 ] ||
         fail_because starve "200 ms of CPU time for work" \
-            "$((CPU_MS - before)) ms" "nobody computes"
+            "$((CPU_MS - before)) ms" "no process computes"
 }
 
 @test "06.3: others are served while it works" {

@@ -18,7 +18,7 @@ start_noting()
         "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}" "$@" ||
         return 1
     server_warm_up
-    [ -s "$NOTES" ] || skip "calls.so does not reach this program"
+    [ -s "$NOTES" ] || skip "calls.so doesn't reach this program"
     forget_notes
 }
 
@@ -89,10 +89,10 @@ assert_accepts_16()
     most=$(most_in_a_turn accept)
     [ "$most" -le 16 ] ||
         fail_because starve "at most 16 accepted between two waits" "$most" \
-            "no cap: as long as connections come, nobody else is served"
+            "there's no cap: while new connections come, nobody else is served"
     [ "$most" -eq 16 ] ||
         fail_because accept "16 of 40 accepted before the next wait" "$most" \
-            "it goes back to the wait while connections are in the queue"
+            "it returns to the wait while connections are in the accept queue"
 }
 
 # assert_accepts_until_eagain: no two accepts fail between two waits.
@@ -102,5 +102,5 @@ assert_accepts_until_eagain()
     awk '$1 == "wait" { n = 0 }
          $1 == "accept" && $3 < 0 && ++n == 2 { exit 1 }' "$NOTES" ||
         fail_because nonblock "no more accept after EAGAIN" "several" \
-            "EAGAIN says that nobody waits: leave the loop"
+            "EAGAIN says that the accept queue is empty: leave the loop"
 }

@@ -54,7 +54,8 @@ nginx_start()
     NGINX_PID=$LAST_PID
     if ! wait_until 10 can_connect "$FRONT"; then
         fail_because nginx "nginx listens on port $FRONT" \
-            "$(cat "$BATS_TEST_TMPDIR/nginx.err")" "another port is taken"
+            "$(cat "$BATS_TEST_TMPDIR/nginx.err")" \
+            "a port that it needs is in use"
         return 1
     fi
     # It listens before it handles signals, and has workers after that.
@@ -121,7 +122,8 @@ assert_echoes_for_20()
         if [ "$n" -lt 5 ] || [ "$n" -gt 15 ]; then
             fail_because nginx-share \
                 "about 10 of 30 connections on each of three servers" \
-                "$n on the one at port ${PORTS[i]}" "least_conn is not at work"
+                "$n on the one at port ${PORTS[i]}" \
+                "least_conn isn't in effect"
             return 1
         fi
     done
@@ -154,6 +156,6 @@ assert_echoes_for_20()
     wait_for_exit "$NGINX_PID"
     if [ "$STATUS" -ne 0 ]; then
         fail_because nginx-master \
-            "exit status 0" "$STATUS" "a worker would not end"
+            "exit status 0" "$STATUS" "a worker doesn't end"
     fi
 }

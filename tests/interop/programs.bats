@@ -28,14 +28,14 @@ teardown()
 node_clients()
 {
     start node node "$INTEROP/echo-clients.js" "$@" localhost "$PORT"
-    assert_ends node "a byte is lost, or the FIN does not come"
+    assert_ends node "a byte is lost, or FIN doesn't come"
 }
 
 # assert_gets_back COMMAND…: the program sends FILE, and gets FILE back.
 assert_gets_back()
 {
     STDIN=$FILE start other "$@"
-    assert_ends other "the echo is not whole, or has no end"
+    assert_ends other "the echo isn't complete, or FIN doesn't come"
     assert_is_back other
 }
 
@@ -65,9 +65,9 @@ assert_is_back()
 
     diff=$(cmp "$FILE" "$BATS_TEST_TMPDIR/$1.out" 2>&1) && return
     fail_because short-write \
-        "$(wc -c <"$FILE") bytes, the same that were sent" \
+        "$(wc -c <"$FILE") bytes, the ones that were sent" \
         "$(wc -c <"$BATS_TEST_TMPDIR/$1.out") bytes: $diff" \
-        "a short read's or write's rest is lost"
+        "the rest of a short read or a short write is lost"
 }
 
 @test "server: a client of Node's net module" {
@@ -129,7 +129,7 @@ assert_is_back()
     done
     for i in {1..20}; do
         LAST_PID=${pids[i - 1]}
-        assert_ends "client$i" "the echo is not whole, or has no end"
+        assert_ends "client$i" "the echo isn't complete, or FIN doesn't come"
         assert_is_back "client$i"
     done
 }

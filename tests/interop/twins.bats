@@ -56,7 +56,7 @@ assert_prints()
     shift
     diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" ||
         fail_because twins "these lines: $*" "the difference above" \
-            "the twin of $file does not do what it does"
+            "the twin of $file doesn't do the same"
 }
 
 # pair SERVER CLIENT: the server of one language, the client of the other.

@@ -29,7 +29,7 @@ need_tool()
 # need_proc: skips the test where /proc does not tell about processes.
 need_proc()
 {
-    [ -r /proc/self/status ] || skip "this system has no /proc as on Linux"
+    [ -r /proc/self/status ] || skip "needs /proc as on Linux"
 }
 
 # has_ipv6: true if this machine has the address ::1.
@@ -94,7 +94,7 @@ need_tracing()
     if [ ! -e "$answer" ]; then # asked once for each file
         if can_inject; then echo yes; else echo no; fi >"$answer"
     fi
-    [ "$(cat "$answer")" = yes ] || skip "strace may not trace here"
+    [ "$(cat "$answer")" = yes ] || skip "strace isn't allowed to trace here"
 }
 
 # can_inject: true if strace can make a call of a child fail. Where a container
@@ -156,8 +156,8 @@ need_shim()
     if [ -z "${SERVER:-}${CLIENT:-}" ] &&
         ${CAGE[@]+"${CAGE[@]}"} ldd "$STAGES_DIR/$STAGE/server" \
             >/dev/null 2>&1; then
-        fail "the shim does not reach $STAGE, though it is linked dynamically"
+        fail "the shim doesn't reach $STAGE, though it's linked dynamically"
         return 1
     fi
-    skip "the shim does not reach this program's system calls"
+    skip "the shim doesn't reach this program's system calls"
 }

@@ -41,8 +41,9 @@ server_start()
             "$SERVER_LINE" "the line must end in :PORT"
         return 1
     elif [ "$PORT" -eq 0 ]; then
-        fail_because announce "the port that the server has" "$SERVER_LINE" \
-            "port 0 lets the kernel choose: getsockname says what it chose"
+        fail_because announce "the port that the server listens on" \
+            "$SERVER_LINE" \
+            "port 0 lets the kernel choose one: getsockname tells you which"
         return 1
     fi
 }
@@ -85,7 +86,8 @@ server_warm_up()
 {
     peer echo:1000 fin end >/dev/null ||
         exchange_failed echo "1,000 bytes come back, then FIN" \
-            "it doesn't echo, or doesn't close at EOF: the rest needs both"
+            "it doesn't echo, or doesn't close at EOF: all other tests need \
+both"
     if [ -r /proc/self/status ]; then
         wait_until 10 no_children_left ||
             fail_because zombies "no child, once its connection has ended" \
@@ -110,7 +112,7 @@ look_at_fds_each()
     assert_peer_succeeds one
     wait_until 10 has_only_base_fds ||
         fail_because close "$BASE_FDS descriptors, as before a client" \
-            "$FDS" "its connection isn't closed"
+            "$FDS" "the server doesn't close the connection"
 }
 
 # no_children_left: true if the server has no child left of a connection.
@@ -151,8 +153,8 @@ server_quick()
 server_quick_end()
 {
     kill "$SERVER_PID" 2>/dev/null || {
-        fail_because accept "the server goes on" "it has ended" \
-            "one failed call was taken for the end"
+        fail_because accept "the server keeps running" "it has exited" \
+            "one failed call ended the server"
         return 1
     }
     # EOF on its stdout: it is gone.
@@ -161,7 +163,7 @@ server_quick_end()
     if [ "$status" -gt 128 ]; then
         kill -KILL "$SERVER_PID"
         fail_because signals "SIGTERM ends the server" "not within 10 s" \
-            "the signal is lost, or the server waits where it should not"
+            "the signal is lost, or the server blocks where it shouldn't"
         return 1
     fi
     STATUS=0
@@ -169,9 +171,9 @@ server_quick_end()
     # In order, or by the signal. A sanitizer's report gives another one.
     [ "$STATUS" -eq 0 ] || [ "$STATUS" -eq 143 ] ||
         fail_because signals \
-            "SIGTERM ends the server, with 0 or by the signal" \
+            "SIGTERM ends the server, with status 0 or by the signal" \
             "exit status $STATUS; $(cat "$SERVER_ERR")" \
-            "its end goes wrong"
+            "an error on its way out"
 }
 
 # echo_once: starts the server, has it echo once, and kills it.

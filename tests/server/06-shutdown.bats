@@ -59,7 +59,8 @@ refuses_while_it_lives()
     [ $((NOW - began)) -ge 900 ] && [ $((NOW - began)) -lt $((3000 * SLOWER)) ] ||
         fail_because shutdown \
             "it ends a second after SIGTERM, or a little later" \
-            "after $((NOW - began)) ms" "no grace for a slow peer, or no limit to it"
+            "after $((NOW - began)) ms" \
+            "a slow peer gets no time, or unlimited time"
 }
 
 @test "a second signal ends it now, with another exit status than 0" {
@@ -73,6 +74,6 @@ refuses_while_it_lives()
     resume "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 1 ] ||
-        fail_because shutdown "an end at once, with exit status 1" \
-            "exit $STATUS: it waited on" "the second signal is not handled"
+        fail_because shutdown "it exits at once, with status 1" \
+            "exit $STATUS: it waited on" "the second signal isn't handled"
 }

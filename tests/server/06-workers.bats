@@ -89,7 +89,7 @@ workers_are_gone()
     [ "$STATUS" -eq 1 ] ||
         fail_because workers \
             "exit status 1: pending output is lost" "exit $STATUS" \
-            "the forced end passes for a graceful one"
+            "it exits as after a graceful shutdown"
 }
 
 # promise: Returns the exit status when all have ended ...
@@ -99,13 +99,13 @@ workers_are_gone()
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" 4 ||
         fail_because workers \
-            "an end within two seconds or so" "none within 4 s" \
+            "it ends within about two seconds" "it runs after 4 s" \
             "the parent waits for a worker that never ends"
     [ "$STATUS" -eq 1 ] && [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ] &&
         not alive "${WORKERS[0]}" ||
         fail_because workers "status 1, a line worker:, and no worker left" \
             "status $STATUS; $(cat "$SERVER_ERR")" \
-            "a worker that doesn't end is left, or isn't reported"
+            "a worker that doesn't end is left running, or isn't logged"
 }
 
 @test "-w 2: Ctrl-C, which parent and workers get, ends them all gracefully" {

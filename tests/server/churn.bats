@@ -19,8 +19,8 @@ cycles()
     said=$("$TOOLS/churn" "$@" localhost "$PORT" "$n" 2>&1) ||
         fail_because "$(if [[ $said == *backlog* ]]; then echo backlog; else
             echo close; fi)" "$n connections, one after the other" "$said" \
-            "connections that come faster than it accepts find no room, or one \
-that was reset is taken for the end"
+            "connections arrive faster than it accepts and find no room, or \
+one that was reset ends the server"
 }
 
 # What is to be seen are 256 KiB: the 32 bytes that malloc takes at least, for
@@ -46,7 +46,7 @@ CYCLES=${CYCLES:-10000}
 
 @test "100 readers that stall, and a pinger beside them" {
     if stage_allows one_at_a_time; then
-        not_for "one at a time is the limit that 01 has"
+        not_for "serving one client at a time is its limit"
     fi
     server_start
     server_warm_up
@@ -85,7 +85,7 @@ CYCLES=${CYCLES:-10000}
     local args=() last=(echo:100 fin end)
 
     if stage_allows one_at_a_time; then
-        not_for "one at a time is the limit that 01 has"
+        not_for "serving one client at a time is its limit"
     fi
     if [[ $LIKE == 06* && -z ${SERVER:-} ]]; then
         args=(-t 1)
@@ -103,7 +103,7 @@ CYCLES=${CYCLES:-10000}
         wait_until 10 at_baseline ||
             fail_because idle "idle connections are closed after -t seconds" \
                 "$(fds_of "$SERVER_PID") descriptors are still open" \
-                "the idle timer is not armed, or not re-armed"
+                "the idle timer isn't started, or isn't restarted"
     fi
     # The others are all still there.
     peer_continue slow
@@ -125,13 +125,13 @@ CYCLES=${CYCLES:-10000}
         wait_until 10 replaced "$worker" ||
             fail_because workers "a new worker for the one killed" \
                 "${#CHILDREN[@]} workers" \
-                "SIGCHLD isn't handled, or nothing is started for it"
+                "SIGCHLD isn't handled, or no new worker is started"
     done
     "$TOOLS/peer" localhost "$PORT" -n 20 echo:64K fin end
     kill "$LAST_PID" || true
     wait_until 5 no_zombie
     kill -TERM "$SERVER_PID"
-    assert_server_ends 0 "its workers are told, and it waits for them"
+    assert_server_ends 0 "it sends its workers the signal, and waits for them"
 }
 
 two_workers()
@@ -177,6 +177,6 @@ no_zombie()
     resume "$SERVER_PID"
     wait_until 10 replaced "${killed[@]}" ||
         fail_because workers "two new workers" "${#CHILDREN[@]}" \
-            "signals merge, and the handler waited for one child only"
+            "signals of one kind merge: loop until waitpid finds no more"
     wait_until 5 no_zombie
 }

@@ -160,7 +160,7 @@ teardown() { stage_teardown; }
             -e inject="accept,accept4:error=$error:when=1"
         peer -t 5 echo:1000 fin end && alive "$SERVER_PID" ||
             fail_because accept "served, after an accept with $error" \
-                "$(complaint)" "accept's errors end the server"
+                "$(complaint)" "an error of accept ends the server"
         case ${SERVER:+yours}$error in
             yours*) ;; # it logs what it likes
             # The client has given up, which is nothing to tell of.
@@ -178,7 +178,8 @@ teardown() { stage_teardown; }
         -e inject=accept,accept4:error=ECONNABORTED:when=1..100
     peer -t $((5 * SLOWER)) echo:1000 fin end ||
         fail_because accept "served at once, after 100 ECONNABORTED" \
-            "$(complaint)" "it waits after each of them"
+            "$(complaint)" "it pauses after each of them: ECONNABORTED needs \
+no pause"
     assert_server_healthy
 }
 
@@ -190,8 +191,8 @@ teardown() { stage_teardown; }
     began=$SECONDS
     peer -t 10 echo:1000 fin end && alive "$SERVER_PID" ||
         fail_because accept "served, after five accepts with EMFILE" \
-            "$(complaint)" "it hangs up on the client, who should wait for \
-a descriptor"
+            "$(complaint)" "it closes the connection: the client should wait \
+until a descriptor is free"
     assert_logged '^accept: Too many open files'
     assert_few_lines_logged $((SECONDS - began + 1))
 }
@@ -211,20 +212,21 @@ accepts_fail()
     local client before n
 
     # libuv, say, takes one descriptor more and hangs up: limits.bats sees that.
-    [ -z "${SERVER:-}" ] || not_for "it may have another way than to wait"
+    [ -z "${SERVER:-}" ] || not_for "it may do something else than pause"
     # -I 2: a signal ends strace, which leaves the server as it is.
     under_strace -I 2 -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE
     peer_start client echo:1000 fin end
     wait_until 10 accepts_fail ||
-        fail "strace has let no accept fail: this test proves nothing"
+        fail "strace has made no accept fail, so this test proves nothing"
     before=$(failed_accepts)
     pause 0.5 # the time that is measured
     n=$(($(failed_accepts) - before))
     [ "$n" -le 50 ] ||
         fail_because accept \
             "at most 50 failed calls of accept in half a second" \
-            "$n" "no pause after EMFILE: a spin, as the client still waits"
+            "$n" "no pause after EMFILE: a spin, since the client is still in \
+the accept queue"
     # Without strace accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
     assert_peer_succeeds client
@@ -238,9 +240,9 @@ one_is_accepted()
 @test "accept without descriptors (EMFILE) beside a busy client: as rarely" {
     local before n began limit
 
-    [ -z "${SERVER:-}" ] || not_for "it may have another way than to wait"
+    [ -z "${SERVER:-}" ] || not_for "it may do something else than pause"
     if stage_allows one_at_a_time; then
-        not_for "it accepts nobody while it has a client"
+        not_for "it accepts no other client while it has one"
     fi
     under_strace -I 2 -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE:when=2+
@@ -248,7 +250,7 @@ one_is_accepted()
     wait_until 10 one_is_accepted
     peer_start client echo:1000 fin end
     wait_until 10 accepts_fail ||
-        fail "strace has let no accept fail: this test proves nothing"
+        fail "strace has made no accept fail, so this test proves nothing"
     look_at_clock
     began=$NOW_MS
     before=$(failed_accepts)
@@ -260,7 +262,7 @@ one_is_accepted()
     [ "$n" -le "$limit" ] ||
         fail_because accept \
             "at most $limit calls of accept in $((NOW_MS - began)) ms, as they fail" \
-            "$n" "the pause ends with any event: it has to be a deadline"
+            "$n" "any event ends the pause: compare the time with a deadline"
     # Without strace accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
     assert_peer_succeeds client
@@ -274,7 +276,7 @@ one_is_accepted()
         -e "inject=$waits:error=EINTR:when=1+3"
     peer -n 5 -t 10 echo:20000 fin end && alive "$SERVER_PID" ||
         fail_because eintr "5 clients served, with EINTR every few calls" \
-            "$(complaint)" "EINTR taken for an error"
+            "$(complaint)" "EINTR was taken for an error"
     assert_nothing_logged
 }
 
@@ -283,7 +285,7 @@ one_is_accepted()
     under_strace -e trace=write -e inject=write:error=EINTR:when=2+3
     peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
         fail_because eintr "5 clients served, with EINTR every few writes" \
-            "$(complaint)" "EINTR taken for an error"
+            "$(complaint)" "EINTR was taken for an error"
 }
 
 # read_before N: prints how many bytes the server has read from all other
@@ -309,12 +311,12 @@ read_before()
     local i=0 size bytes turn=16384
 
     if stage_allows one_at_a_time || stage_allows process_each; then
-        not_for "it is the kernel that gives turns"
+        not_for "the kernel schedules its processes"
     fi
     if [[ $LIKE == 06* ]]; then
         turn=65536
     fi
-    [ -z "${SERVER:-}" ] || not_for "it may take more in a turn"
+    [ -z "${SERVER:-}" ] || not_for "it may read more in one iteration"
     under_strace -s 0 -e trace=accept,accept4,read,recvfrom
     # Whether the server goes by age, either way, or by who was ready first:
     # one with much to send comes before the small one.
@@ -339,5 +341,6 @@ read_before()
         fail_because starve \
             "a read from each of the others, then the third's turn" \
             "$bytes bytes read from the others" \
-            "a connection is served until it has nothing more"
+            "it serves one connection until that has nothing more to read, \
+and the others starve"
 }

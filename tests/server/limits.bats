@@ -31,7 +31,7 @@ must_have_limit()
     else
         peer -t 5 echo:1000 fin end ||
             exchange_failed one-at-a-time "the second client's bytes" \
-                "it waits for the first client: it serves one at a time"
+                "the first client blocks it: it serves one at a time"
         peer_continue first
         assert_peer_succeeds first
     fi
@@ -56,7 +56,7 @@ took()
     done
     [ "$base" -le $((30000 * SLOWER)) ] ||
         fail_because nodelay "16,000 bytes come back within 30 ms" "$base us" \
-            "no TCP_NODELAY: a message's rest waits for an ACK"
+            "without TCP_NODELAY, the rest of a message waits for an ACK"
     for size in 1 1461 8193 16385 20000 49153 65536 100000 262144; do
         now=$(took "$size")
         # A late ACK takes 40 ms. Half of that, or twenty times as long for as
@@ -66,7 +66,7 @@ took()
         [ "$now" -le "$limit" ] ||
             fail_because nodelay "$size bytes take at most $limit us" \
                 "$now us, and 16,000 bytes $base us" \
-                "no TCP_NODELAY: a message's rest waits for an ACK"
+                "without TCP_NODELAY, the rest of a message waits for an ACK"
     done
 }
 
@@ -74,7 +74,7 @@ took()
     local n
 
     if ! must_have_limit; then
-        not_for "a server of yours may have as many processes as it likes"
+        not_for "your server may have any number of processes"
     elif stage_allows process_each; then
         n=5
     else
@@ -90,7 +90,7 @@ took()
     fi
     [ "$(count_children "$SERVER_PID")" -eq "$n" ] ||
         fail_because fork "$n children" "$(count_children "$SERVER_PID")" \
-            "another design than this stage's"
+            "it isn't one process for each connection, as this stage is"
     peer_continue peers
     assert_peer_succeeds peers
     wait_until 5 childless ||
@@ -124,7 +124,7 @@ childless()
         [ "$served" -ge 1000 ] && [ "$served" -lt 1024 ] ||
             fail_because fd_setsize \
                 "1,000 to 1,023 served, the others refused" "$state" \
-                "descriptors from FD_SETSIZE on do not fit into an fd_set"
+                "descriptors of FD_SETSIZE and above don't fit into an fd_set"
         [ -z "$BASE_FDS" ] || ! must_have_limit ||
             [ "$served" -eq $((1024 - BASE_FDS)) ] ||
             fail_because fd_setsize \
@@ -136,7 +136,8 @@ childless()
     else
         [ "$served" -eq "$n" ] ||
             fail_because grow "$n served" "$state" \
-                "a limit that isn't needed: the array doesn't grow"
+                "there's a limit that poll doesn't need: the array doesn't \
+grow"
         assert_nothing_logged
     fi
     # All those that were let in are still there.
@@ -144,7 +145,7 @@ childless()
     assert_peer_succeeds peers 60
     [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
         fail_because walk "$served echoed to a second time" \
-            "$(peer_state peers)" "the new ones have cost old ones their place"
+            "$(peer_state peers)" "new connections have overwritten older ones"
     assert_server_healthy
 }
 
@@ -157,7 +158,8 @@ childless()
     # FIN or RST must come, before the deadline.
     peer -t 5 send:100 drain ||
         fail_because fd_setsize "the connection ends" "$(complaint)" \
-            "one that FD_SETSIZE has no room for is kept, and never served"
+            "a connection at FD_SETSIZE or above is kept, and never served: \
+close it"
     peer_continue peers
     assert_peer_succeeds peers
 }
@@ -176,7 +178,7 @@ childless()
     peer_start peers -n "$n" wait echo:100 fin end
     wait_until 10 peer_is peers "$n waiting*" ||
         fail_because backlog "$n connections in the kernel's queue" \
-            "$(peer_state peers)" "listen with a small backlog"
+            "$(peer_state peers)" "listen was called with a small backlog"
     resume "$SERVER_PID"
     peer_continue peers
     assert_peer_succeeds peers
@@ -256,7 +258,7 @@ limit_descriptors()
 
     need_proc
     if [ -n "${SERVER:-}" ]; then
-        not_for "a collector of garbage may take its time"
+        not_for "a garbage collector may free memory later"
     fi
     if stage_allows one_at_a_time; then
         hold=()
@@ -282,7 +284,7 @@ thread_local_quarantine_size_kb=0"
     done
     [ $((after - before)) -le 256 ] ||
         fail_because memory "at most 256 KiB more after the $round round" \
-            "$((after - before)) KiB more" "a connection is not freed"
+            "$((after - before)) KiB more" "a connection's memory isn't freed"
 }
 
 @test "idle connections cost no CPU, new ones and ones that were stuck" {
@@ -323,5 +325,6 @@ thread_local_quarantine_size_kb=0"
         fail_because fd_setsize \
             "exit status 1, and select: no room for descriptor" \
             "exit status $STATUS" \
-            "the listening socket is put behind the end of the set"
+            "FD_SET writes past the end of the set: check the listening \
+socket too"
 }

@@ -38,7 +38,8 @@ say_on()
 assert_answered()
 {
     say_on "$1" || fail_because interest "a line comes back within 5 s" \
-        "none" "one connection waits for another, or for an event that's gone"
+        "none" "one connection blocks another, or it waits for an event \
+that's gone"
 }
 
 # ends_on FD SECONDS: true if the server ends that connection within this time,
@@ -122,15 +123,15 @@ open_conn()
     began=$NOW_MS
     open_conn 9
     say_on 9 ||
-        fail_because accept "an answer after ten passing errors of accept" \
-        "none" "an error of accept was taken for the end"
+        fail_because accept "an answer after ten transient errors of accept" \
+        "none" "an error of accept ended the server"
     look_at_clock
     # It pauses after eight of them. (06 has a spare descriptor for two.)
     n=$((NOW_MS - began))
     [ -n "${SERVER:-}" ] || { [ "$n" -ge 550 ] && [ "$n" -le 2500 ]; } ||
-        fail_because accept "pauses of 100 ms after errors that may go on" \
+        fail_because accept "pauses of 100 ms after errors that may last" \
             "ten calls of accept in $n ms" \
-            "after some errors it tries again at once, or much too late"
+            "after some errors it calls accept again at once, or much too late"
     if ! stage_allows one_at_a_time; then
         assert_answered 8
         exec 8>&-
@@ -138,11 +139,11 @@ open_conn()
     exec 9>&-
     [ "$(faults accept)" -eq 10 ] ||
         fail_because accept "ten calls of accept that fail, then one that \
-doesn't" "$(faults accept)" "after an error accept isn't called again"
+doesn't" "$(faults accept)" "after an error it never calls accept again"
     [ -z "${SERVER:-}" ] || assert_few_lines_logged 2 2
     [ -n "${SERVER:-}" ] || [ "$(most_often_said)" -le 3 ] ||
         fail_because log "at most a line a second for each cause" \
-            "$(most_often_said) times the same" "each failure is logged"
+            "$(most_often_said) times the same" "it logs every failure"
 }
 
 @test "two causes within a second are both logged" {
@@ -168,7 +169,7 @@ served_after_waits()
     while [ "$(faults wait)" -lt "$1" ]; do
         say_on 8 || fail_because spin "an answer after failed waits" \
             "none: $(cat "$SERVER_ERR")" \
-            "a failed wait was taken for the end, or for a ready socket" ||
+            "a failed wait was taken for the end, or for ready sockets" ||
             return
     done
     exec 8>&-
@@ -203,12 +204,13 @@ served_after_waits()
     look_at_clock
     [ $((NOW_MS - began)) -ge 1000 ] ||
         fail_because log "pauses of 100 ms, after twelve failed waits" \
-            "all of them within $((NOW_MS - began)) ms" "no pause: a spin"
+            "all of them within $((NOW_MS - began)) ms" \
+            "there's no pause after a failed wait: a spin"
     assert_logged ': Cannot allocate memory'
     assert_few_lines_logged $(((NOW_MS - began) / 1000 + 1))
     [ "$(most_often_said)" -ge 2 ] ||
         fail_because log "a line again after a second" "one line" \
-            "an error is logged once for all times"
+            "an error is logged only once, ever"
 }
 
 @test "accept fails beside a busy connection: not tried at each message" {
@@ -244,7 +246,7 @@ accept_has_failed()
     open_conn 9
     say_on 9 ||
         fail_because accept "an answer after a pause of accept" "none" \
-        "what is left of the pause was negative: it waits without end"
+        "the time left of the pause was negative, which waits forever"
     assert_injected delay accept
     exec 9>&-
 }
@@ -268,7 +270,8 @@ assert_start_fails_with()
         fail_because addresses \
             "exit status 1, nothing on stdout, on stderr: $line" \
             "status $STATUS: $(cat "$BATS_TEST_TMPDIR"/failing.*)" \
-            "another call is named, errno is lost, or the next address is tried"
+            "it names another call, errno is lost, or it tries the next \
+address"
 }
 
 @test "what fails at the start is named, with the reason, and is the end" {
@@ -324,12 +327,14 @@ assert_start_fails_with()
     ends_on 9 5 ||
         fail_because nonblock "the connection ends without a byte" \
             "it doesn't, within 5 s" \
-            "the listening socket is blocking: accept waits for the next one"
+            "the listening socket is blocking: accept blocks until the next \
+connection"
     assert_injected steal
     say_on 8 ||
         fail_because nonblock \
             "the first connection is still answered" "nothing" \
-        "the listening socket is blocking: accept waits for the next one"
+        "the listening socket is blocking: accept blocks until the next \
+connection"
     exec 8>&- 9>&-
 }
 
@@ -370,17 +375,17 @@ assert_start_fails_with()
     ends_on 9 5 ||
         fail_because fork "the connection whose fork has failed is closed" \
             "it is left open" \
-            "conn_fd is closed only after a fork that went well"
+            "conn_fd is closed only after a successful fork"
     exec 9>&-
     open_conn 9
     say_on 9 ||
         fail_because fork "the connection after a failed fork is served" \
-        "no answer" "a failed fork was taken for the end, or for a child"
+        "no answer" "a failed fork ended the server, or -1 was taken for a PID"
     assert_answered 8
     exec 8>&- 9>&-
     [ "$(wc -l <"$SERVER_ERR")" -eq 1 ] ||
         fail_because fork "a line on stderr: fork and why" \
-            "$(cat "$SERVER_ERR")" "fork's error is not told"
+            "$(cat "$SERVER_ERR")" "fork's error isn't logged"
 }
 
 @test "the first address does not work, and the next is tried" {
@@ -396,7 +401,7 @@ assert_start_fails_with()
     wait_until 5 has_only_base_fds ||
         fail_because addresses \
             "$BASE_FDS descriptors, as without a failed bind" \
-            "$FDS" "the socket of the first address is not closed"
+            "$FDS" "the socket of the first address isn't closed"
 }
 
 @test "the first address works: the next is left alone" {
@@ -413,7 +418,7 @@ assert_start_fails_with()
     wait_until 5 has_only_base_fds ||
         fail_because addresses \
             "$BASE_FDS descriptors, as with one address" "$FDS" \
-            "it goes on with the list, though it has a listening socket"
+            "it tries further addresses, though it has a listening socket"
 }
 
 @test "each allocation fails in turn" {
@@ -442,7 +447,8 @@ assert_start_fails_with()
     [ "$n" -eq 4 ] && [ "$(field lost "$(peer_state peers)")" -le "$n" ] ||
         fail_because memory "four calls fail, at most four clients are lost" \
             "$n failed; $(peer_state peers)" \
-            "an array that did not grow is used, or one failure loses many"
+            "it uses an array that couldn't grow, or one failure drops many \
+clients"
     assert_logged ': Cannot allocate memory'
     assert_server_healthy
 }
@@ -474,14 +480,15 @@ assert_start_fails_with()
     say_on 8 ||
         fail_because timers "the connection lives 3 s after its last byte" \
         "it was closed when the wall clock moved" \
-        "the timers are on CLOCK_REALTIME"
+        "the timers use CLOCK_REALTIME: use CLOCK_MONOTONIC"
     exec 8>&-
     server_start "${SHIM[@]}" SHIM_CLOCK=-3600:300 -t 1
     open_conn 8
     assert_answered 8
     ends_on 8 8 ||
         fail_because timers "the idle connection is closed after a second" \
-            "not within eight" "the timers are on CLOCK_REALTIME"
+            "not within eight" "the timers use CLOCK_REALTIME: use \
+CLOCK_MONOTONIC"
     exec 8>&-
 }
 
