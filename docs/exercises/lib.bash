@@ -1,8 +1,8 @@
 # lib -- what docs/exercises/exercise and tests/course/exercises.bats share
 # shellcheck shell=bash
 #
-# NN.M/solution.patch is a solution of exercise NN.M. Above the diff it has these
-# paragraphs, each after its name and a colon (see docs/steps/lib.bash):
+# NN.M/solution.patch is a solution of exercise NN.M. Above the diff it has
+# these paragraphs, each after its name and a colon (see docs/steps/lib.bash):
 #
 #     Title     what to do, in a line
 #     Time      how long it takes to solve
@@ -12,8 +12,9 @@
 #     Tests     FILE.bats ...: a regular expression for names of the suite's
 #               tests that it must pass as well; it may break after a |
 #
-# NN.M/wrong-NAME.patch turns that into an answer that only looks right; its first
-# line says what's wrong with it. tests/exercises/NN.M.bats tells them apart.
+# NN.M/wrong-NAME.patch turns that into an answer that only looks right; its
+# first line says what's wrong with it. tests/exercises/NN.M.bats tells them
+# apart.
 
 # shellcheck source-path=SCRIPTDIR source=../steps/lib.bash
 . "${BASH_SOURCE[0]%/*}/../steps/lib.bash"

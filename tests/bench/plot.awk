@@ -158,7 +158,7 @@ END {
         end[s] = py(y[s, n[s]])
         order[s] = s
     }
-    # Names stand where the lines end, from the top, none over another.
+    # Put each name where its line ends, from the top, without overlaps.
     for (i = 2; i <= n_series; i++)
         for (j = i; j > 1 && end[order[j]] < end[order[j - 1]]; j--) {
             s = order[j]; order[j] = order[j - 1]; order[j - 1] = s

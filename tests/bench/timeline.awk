@@ -56,9 +56,9 @@ function read_bars(t0, t1,    c, t, last)
     }
 }
 
-# What lasts no longer than two looks is a passing state.
+# Ignore states that were seen no more than twice: they are transient.
 $1 == "process" && $3 != "runs" && $5 - $4 >= 3 {
-    # Back in the same wait at once: one bar.
+    # If it returns to the same wait at once, draw one bar.
     i = n_calls[$2]
     if (i == 0 || call[$2, i] != $3 || $4 - to[$2, i] > 5)
         i = ++n_calls[$2]

@@ -10,8 +10,8 @@ fail()
     return 1
 }
 
-# section TOPIC: prints where the course explains it to the stage under test:
-# a line of the file topics, or NN#HEADING, a heading in the chapter of stage NN.
+# section TOPIC: prints where the course explains it to the stage under test: a
+# line of the file topics, or NN#HEADING, a heading in the chapter of stage NN.
 section()
 {
     local topic stages place found=$1 file
@@ -50,8 +50,8 @@ fail_because()
     return 1
 }
 
-# assert_server_ends STATUS [CAUSE [SECONDS]]: the server, which was told to end,
-# does so within this time (default 10 s), with that exit status.
+# assert_server_ends STATUS [CAUSE [SECONDS]]: the server, which was told to
+# end, does so within this time (default 10 s), with that exit status.
 assert_server_ends()
 {
     local cause=${2:-"a graceful shutdown is no error, and closes everything"}
@@ -145,9 +145,9 @@ said_more_often_than()
     [ "$(most_often_said)" -gt "$1" ]
 }
 
-# assert_backlog N: listen was told at least N, where ss can tell. With less than
-# 16 the tests of many clients wait for minutes: each SYN that finds no room in
-# the queue takes a second. The contract is 128.
+# assert_backlog N: listen was told at least N, where ss can tell. With less
+# than 16 the tests of many clients wait for minutes: each SYN that finds no
+# room in the queue takes a second. The contract is 128.
 assert_backlog()
 {
     local n

@@ -4,8 +4,8 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# assert_refused STATUS ARGS…: the server ends with that status, a line on stderr
-# that says why, and nothing on stdout.
+# assert_refused STATUS ARGS…: the server ends with that status, a line on
+# stderr that says why, and nothing on stdout.
 assert_refused()
 {
     local status=$1 most=1

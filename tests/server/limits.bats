@@ -21,7 +21,8 @@ must_have_limit()
         peer_start second echo:1000 fin end
         if must_have_limit; then
             peer_wait second '* 1000 sent, 0 received'
-            # A server that had accepted the second would answer within this time.
+            # A server that had accepted the second would answer within this
+            # time.
             pause 0.3
             peer_is second '* 1000 sent, 0 received'
         fi

@@ -3,18 +3,18 @@
  *
  * usage: load [OPTION ...] HOST PORT
  *   -a ACTIVE    connections that talk (1)
- *   -i IDLE      connections that have talked once and are silent since (0)
+ *   -i IDLE      connections that talk once and then stay silent (0)
  *   -s SIZE      bytes of a message (64)
  *   -d DEPTH     messages under way at once on a connection (1)
- *   -t SECONDS   measure for as long (1), after a tenth of it as warm-up
- *   -n MESSAGES  or else: exactly as many on each active connection
- *   -c           connections: connect, one message, close, and again
+ *   -t SECONDS   how long to measure (1), after a tenth of it as warm-up
+ *   -n MESSAGES  instead: send exactly that many on each active connection
+ *   -c           measure connections: connect, one message, close, again
  *   -p PID       the server: reads its CPU time and memory, with children
- *   -T SECONDS   give up after as long without progress (10)
- *   -m           one line of key=value in place of the report
+ *   -T SECONDS   give up after that long without progress (10)
+ *   -m           print one line of key=value instead of the report
  *
- * Exit status: 0 all came back; 1 it did not, or not in time; 2 usage;
- * 3 the server closed some of the connections at once.
+ * Exit status: 0 every byte came back; 1 not every byte, or not in time;
+ * 2 usage; 3 the server closed some of the connections at once.
  *
  * The sockets here have TCP_NODELAY, so this side's Nagle never holds a
  * message back: each one is on its way before its echo is awaited. ACKs are
@@ -176,7 +176,7 @@ static int64_t reaped_ns(long pid)
                " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u"
                " %ld %ld",
                &utime, &stime) != 2)
-        die("cannot read the server's stat");
+        die("can't read the server's stat");
     return (utime + stime) * (SECOND / sysconf(_SC_CLK_TCK));
 }
 
@@ -285,7 +285,7 @@ static bool conn_receive(struct conn *c)
     if (c->received + n > c->sent)
         die("more came back than was sent");
     if (memcmp(buf, pattern + (c->base + c->received) % PERIOD, n) != 0)
-        die("what came back is not what was sent");
+        die("the bytes that came back aren't those that were sent");
     uint64_t before = c->received;
     c->received += n;
     conn_answered(c, before);
@@ -498,7 +498,7 @@ static double duration(const char *text)
     double value = strtod(text, &end);
 
     if (*text == '\0' || *end != '\0' || !(value > 0 && value < 1e6)) {
-        fprintf(stderr, "load: %s is no time in seconds\n", text);
+        fprintf(stderr, "load: %s isn't a time in seconds\n", text);
         exit(2);
     }
     return value;
