@@ -1,7 +1,7 @@
-# assertions -- each returns 1 and says what was expected and why it may fail
+# assertions -- each returns 1 on failure, and says what was expected and why
 # shellcheck shell=bash
 #
-# Where bats-assert has an assertion of the name, ours does the same.
+# Assertions with a name from bats-assert do the same as there.
 
 # fail SENTENCE…: prints the sentences, a line each, and returns 1.
 fail()
@@ -10,7 +10,7 @@ fail()
     return 1
 }
 
-# section TOPIC: prints where the course explains it to the stage under test: a
+# section TOPIC: prints where the course explains it for the stage under test: a
 # line of the file topics, or NN#HEADING, a heading in the chapter of stage NN.
 section()
 {
@@ -68,7 +68,7 @@ $cause"
             "status $STATUS; $(tail -n 3 "$SERVER_ERR")" "$cause"
 }
 
-# assert_echoes [OPTIONS] STEP…: that peer gets all back.
+# assert_echoes [OPTIONS] STEP…: runs a peer, which gets every byte back.
 assert_echoes()
 {
     peer "$@" ||
@@ -158,8 +158,8 @@ assert_backlog()
             "listen was called with a small backlog"
 }
 
-# backlog: prints what listen was told for $PORT (the kernel has at most
-# somaxconn), or nothing where ss can't tell.
+# backlog: prints the backlog that listen was called with for $PORT (the kernel
+# allows at most somaxconn), or nothing where ss can't tell.
 backlog()
 {
     ss -Hltn "sport = :$PORT" 2>/dev/null |
@@ -226,7 +226,7 @@ assert_pings_beside()
 and the others starve"
 }
 
-# assert_bystander_served: the bystander, if there is one, gets its bytes back.
+# assert_bystander_served: if there is a bystander, it gets its bytes back.
 assert_bystander_served()
 {
     local pid=$BYSTANDER

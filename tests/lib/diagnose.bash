@@ -1,16 +1,16 @@
-# diagnose -- looks closer at a failure, so that the likely cause is one
+# diagnose -- looks at a failure more closely, to name a cause that fits
 # shellcheck shell=bash disable=SC2034,SC2153 # for and from the other files
 #
-# One symptom has many causes: "1,000 bytes didn't come back" may be a server
-# that never reads, reads once, drops the rest of a write, or is dead. What can
-# be seen from outside tells most of them apart: how many bytes came, whether
-# the server lives, and where it sleeps.
+# One symptom has many causes: if 1,000 bytes don't come back, the server may
+# never read, read once, drop the rest of a write, or be dead. Most causes can
+# be told apart from outside: by how many bytes came, whether the server is
+# alive, and where it sleeps.
 #
-# Nothing here is read until a test has failed: what others call is listed in
-# stage.bash.
+# bash reads this file only after a test has failed: stage.bash lists the
+# functions that other files call.
 
-# exchange_failed TOPIC EXPECTED CAUSE [NAME]: fail_because for a failed `peer`
-# (or peer_start NAME). CAUSE stands, with TOPIC, unless the facts say more.
+# exchange_failed TOPIC EXPECTED CAUSE [NAME]: calls fail_because for a failed
+# `peer` (or peer_start NAME), with TOPIC and CAUSE unless the facts say more.
 exchange_failed()
 {
     local TOPIC=$1 CAUSE=$3 SAID STEP='' SCRIPT SENT=0 RECEIVED=0
@@ -35,7 +35,7 @@ network byte order into this machine's"
     fail_because "$TOPIC" "$2" "$SAID" "$CAUSE"
 }
 
-# diagnose_backlog: more connections came at once than listen makes room for.
+# diagnose_backlog: more connections came at once than the backlog has room for.
 diagnose_backlog()
 {
     local room
@@ -49,7 +49,7 @@ diagnose_backlog()
 kernel drops or resets those that find no room in the queue"
 }
 
-# spin_topic PID, spin_cause PID WHEN: why it wakes up again and again.
+# spin_topic PID, spin_cause PID WHEN: print why it wakes up again and again.
 spin_topic()
 {
     if [ "$1" = "${CLIENT_PID:-}" ]; then
@@ -90,7 +90,8 @@ such as $bits or $writable"
     fi
 }
 
-# log_topic, log_cause: why the server has logged though nothing was wrong.
+# log_topic, log_cause: print why the server has logged though nothing was
+# wrong.
 log_topic()
 {
     case $(tail -n 1 "$SERVER_ERR") in
@@ -126,8 +127,8 @@ EAGAIN, a reset) for an error"
     esac
 }
 
-# guilty_faults server|client SEED COMMAND…: sets TOPIC and CAUSE: a schedule
-# has failed, so it is played again with one kind of fault at a time.
+# guilty_faults server|client SEED COMMAND…: sets TOPIC and CAUSE for a schedule
+# that has failed, by playing it again with one kind of fault at a time.
 guilty_faults()
 {
     local side=$1 seed=$2 rate name guilty=''
@@ -148,7 +149,7 @@ taken for the end"
         *EINTR*)
             TOPIC=eintr
             CAUSE="EINTR: an interrupted call is taken for an error"
-            # There is EAGAIN in each schedule, if a peer reads slowly.
+            # If a peer reads slowly, each schedule has EAGAIN.
             if [[ $guilty =~ SPURIOUS|EAGAIN && $LIKE == 0[3-6]* ]]; then
                 TOPIC=nonblock
                 CAUSE="EAGAIN (or EINTR) was taken for an error: the \
@@ -170,7 +171,7 @@ survives()
     local side=$1 seed=$2 rate=$3 status=0
 
     shift 3
-    # In a subshell: the test's own server and rates stay as they are.
+    # A subshell leaves the test's own server and rates as they are.
     (
         unset "${RATES[@]%=*}"
         if [ "$side" = client ]; then
@@ -185,9 +186,9 @@ survives()
     ) >/dev/null 2>&1
 }
 
-# explain: for a test that has failed without an assertion of ours: says what
-# the server, and the last peer, have to do with it. To be called by the
-# teardown, before anything is killed.
+# explain: says what the server and the last peer are doing, if a test has
+# failed without one of our assertions. The teardown calls it before it kills
+# anything.
 explain()
 {
     [[ " ${FUNCNAME[*]} " == *' teardown '* ]] &&
@@ -216,7 +217,8 @@ merge: loop until waitpid finds no more"
     fi
 }
 
-# start_failed: fail_because for a server that didn't say where it listens.
+# start_failed: calls fail_because for a server that didn't say where it
+# listens.
 start_failed()
 {
     local topic=announce cause
@@ -240,7 +242,7 @@ unless stdout is a terminal; or the server never gets that far"
         topic=reuseaddr
         cause="no SO_REUSEADDR: the port's old connections are in TIME_WAIT"
     fi
-    ENDED+=" $SERVER_PID" # which is the failure itself
+    ENDED+=" $SERVER_PID" # so that server_death doesn't report it again
     fail_because "$topic" \
         "a line on stdout: Server is listening on HOST:PORT" \
         "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
@@ -254,7 +256,7 @@ listens_at()
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# complaint [NAME]: prints what that peer complained of, for fail_because.
+# complaint [NAME]: prints that peer's error message, for fail_because.
 complaint()
 {
     local SAID STEP SCRIPT SENT RECEIVED
@@ -263,8 +265,8 @@ complaint()
     echo "$SAID"
 }
 
-# read_complaint NAME: sets SAID to what that peer complained of, and from it
-# and its last state STEP, SENT and RECEIVED.
+# read_complaint NAME: sets SAID to that peer's error message, and STEP, SENT
+# and RECEIVED according to that message and its last state.
 read_complaint()
 {
     local counts='([0-9]+)( bytes)? sent(,| and) ([0-9]+) received'
@@ -283,7 +285,7 @@ read_complaint()
     fi
 }
 
-# What came back is not what was sent.
+# diagnose_bytes: what came back isn't what was sent.
 diagnose_bytes()
 {
     if [ "$RECEIVED" -gt "$SENT" ]; then
@@ -300,10 +302,10 @@ dropped, or is sent from the wrong place in the buffer"
     fi
 }
 
-# The server has closed or reset a connection that it should have served on.
+# diagnose_close: the server has closed or reset a connection too early.
 diagnose_close()
 {
-    # After the peer's FIN each test knows best what that means.
+    # What a close after the peer's FIN means, the test knows best.
     case $STEP in
         echo | ping) ;;
         *) return ;;
@@ -332,7 +334,7 @@ an error, or for the end"
     fi
 }
 
-# Something was waited for, and didn't come.
+# diagnose_silence: a peer waited for something that didn't come.
 diagnose_silence()
 {
     local where
@@ -344,7 +346,7 @@ diagnose_silence()
 writes past the end of the set"
         return
     fi
-    # What a test knows better.
+    # This test knows better.
     [ "$TOPIC" != one-at-a-time ] || return 0
     where=$(server_is_in)
     if [ "$where" = busy ] && [ "$SENT" -gt 0 ]; then
@@ -398,7 +400,7 @@ answers_whole_pieces()
     return 1
 }
 
-# Some of many connections are served, and others aren't.
+# diagnose_crowd: some of many connections are served, and others aren't.
 diagnose_crowd()
 {
     TOPIC=walk
@@ -415,7 +417,7 @@ grew" ;;
     esac
 }
 
-# diagnose_no_accept WHERE: a connection waits for accept.
+# diagnose_no_accept WHERE: a connection stays in the accept queue.
 diagnose_no_accept()
 {
     case $1 in
@@ -442,7 +444,7 @@ no other meanwhile"
     esac
 }
 
-# diagnose_no_answer WHERE: the connection is accepted, and nothing comes.
+# diagnose_no_answer WHERE: the connection is accepted, and no byte comes back.
 diagnose_no_answer()
 {
     if [ "$1" = wait ] && [ "$(unread_bytes)" -gt 1 ]; then
@@ -462,7 +464,7 @@ waits for an event that it doesn't watch for"
     fi
 }
 
-# Much was sent, some of it came back, and then no more.
+# diagnose_stall: much was sent, some of it came back, and then no more.
 diagnose_stall()
 {
     TOPIC=interest
@@ -487,7 +489,7 @@ when its output has drained"
     esac
     [[ $LIKE == 05* ]] || return 0
     CAUSE+="; or it is edge-triggered, and reads only once for each event"
-    # A short write may be of any size; of whole pages it may be no short one.
+    # A short write may have any size. Whole pages are rather whole reads.
     [ $((RECEIVED % 4096)) -ne 0 ] || TOPIC=edge
 }
 
@@ -521,7 +523,7 @@ server_is_in()
 }
 
 # busy_ms: prints how many milliseconds the server and its children have run, or
-# have waited for a CPU, which on a busy machine is most of it.
+# waited for a CPU, which is most of the time on a busy machine.
 busy_ms()
 {
     local pid ran waited ms=0
@@ -534,9 +536,9 @@ busy_ms()
     echo "$ms"
 }
 
-# sockets_at STATES FIELD: prints the sum of a queue (t: to be sent, r: to be
-# read) of the sockets on the server's PORT in these STATES: 01 is established,
-# 08 has had FIN, 0A listens.
+# sockets_at STATES FIELD: prints the sum of a queue (t: bytes to send, r: bytes
+# to read) over the sockets on the server's PORT in these STATES: 01 is
+# ESTABLISHED, 08 CLOSE_WAIT, 0A LISTEN.
 sockets_at()
 {
     cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
@@ -553,21 +555,22 @@ sockets_at()
         END { print sum + 0 }'
 }
 
-# queued_to_accept: prints how many connections wait for accept.
+# queued_to_accept: prints how many connections are in the accept queue.
 queued_to_accept()
 {
     sockets_at 0A r
 }
 
-# unread_bytes: prints how many bytes the server's connections have for it (a
-# FIN counts as one).
+# unread_bytes: prints how many bytes the server has still to read (a FIN counts
+# as one).
 unread_bytes()
 {
     sockets_at '01 08' r
 }
 
-# server_death: sets DEATH and DEATH_TOPIC to how the server ended, if it did
-# without being told to. Fails otherwise. Not for a subshell, which can't wait.
+# server_death: if the server has ended unexpectedly, sets DEATH and DEATH_TOPIC
+# to how it ended. Fails otherwise. A subshell can't call it, since it can't
+# wait.
 server_death()
 {
     local status=0 last
@@ -622,7 +625,7 @@ connection for its own"
     esac
 }
 
-# client_topic CAUSE: prints the topic of what a client did wrong.
+# client_topic CAUSE: prints the topic for a client's mistake.
 client_topic()
 {
     case $1 in
@@ -643,7 +646,7 @@ client_topic()
 }
 
 # diagnose_client CAUSE: sets CAUSE to why the client hasn't ended, or has
-# ended with STATUS, as far as it can be seen; else to this one.
+# ended with STATUS, as far as that can be seen; otherwise to this CAUSE.
 diagnose_client()
 {
     local last size=-1 came
@@ -696,14 +699,14 @@ half of the connection is still needed"
     esac
 }
 
-# established: true if a connection of the server's has seen no FIN.
+# established: true if a connection of the server is ESTABLISHED: no FIN came.
 established()
 {
     grep -qi "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$PORT") [0-9A-F:]* 01 " \
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# diagnose_copy FILE: sets CAUSE to why the client's stdout isn't what FILE is.
+# diagnose_copy FILE: sets CAUSE to why the client's stdout differs from FILE.
 diagnose_copy()
 {
     local sent came at

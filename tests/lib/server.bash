@@ -4,9 +4,8 @@
 # server_launch [VAR=…] [ARGS…]: starts the server on $LISTEN_HOST (default
 # localhost) and $LISTEN_PORT (default 0, the kernel's choice), with ARGS
 # before these, and doesn't wait. Sets SERVER_PID, SERVER_OUT and SERVER_ERR.
-# The array SERVER_WRAP may hold a command to run the server under, which
-# leaves it its process id, such as strace -D. A second call starts a second
-# server.
+# The array SERVER_WRAP may hold a command that runs the server and keeps its
+# process id, such as strace -D. A second call starts a second server.
 server_launch()
 {
     local vars=()
@@ -24,8 +23,8 @@ server_launch()
     SERVER_ERR=$BATS_TEST_TMPDIR/server$SERVER_COUNT.err
 }
 
-# server_start [VAR=…] [ARGS…]: as server_launch, and waits for the line that
-# says where it listens. Sets PORT as well.
+# server_start [VAR=…] [ARGS…]: calls server_launch, and waits for the line that
+# says where the server listens. Also sets PORT.
 server_start()
 {
     server_launch "$@"
@@ -63,7 +62,7 @@ server_announced_or_ended()
 }
 
 # under_strace OPTION…: starts the server under strace with these options, which
-# may tamper with its system calls. SERVER_PID is the server's all the same.
+# may tamper with its system calls. SERVER_PID is still the server's.
 # ?NAME in an option is a call that some machines lack, such as fork on 64-bit
 # ARM.
 under_strace()
@@ -100,8 +99,8 @@ both"
     fi
 }
 
-# look_at_fds_each: sets FDS_EACH to how many descriptors a client takes of the
-# server: two of a proxy. To be called after server_warm_up.
+# look_at_fds_each: sets FDS_EACH to the number of descriptors that the server
+# needs for a client; a proxy needs two. Call it after server_warm_up.
 look_at_fds_each()
 {
     peer_start one echo:1 wait fin end
@@ -115,7 +114,7 @@ look_at_fds_each()
             "$FDS" "the server doesn't close the connection"
 }
 
-# no_children_left: true if the server has no child left of a connection.
+# no_children_left: true if the server has no child for a connection any more.
 no_children_left()
 {
     stage_allows process_each || return 0
@@ -123,9 +122,9 @@ no_children_left()
     [ ${#CHILDREN[@]} -eq 0 ]
 }
 
-# server_quick [VAR=…]: does what server_start does in a few milliseconds, for
-# tests that start many servers. Returns 1, and sets STATUS, if the server ends
-# without saying where it listens.
+# server_quick [VAR=…]: does what server_start does, but in a few milliseconds,
+# for tests that start many servers. Returns 1, and sets STATUS, if the server
+# ends without saying where it listens.
 server_quick()
 {
     local line
@@ -157,7 +156,7 @@ server_quick_end()
             "one failed call ended the server"
         return 1
     }
-    # EOF on its stdout: it is gone.
+    # EOF on its stdout means that it has exited.
     local status=0
     read -r -t 10 <&7 || status=$?
     if [ "$status" -gt 128 ]; then
@@ -168,7 +167,8 @@ server_quick_end()
     fi
     STATUS=0
     wait "$SERVER_PID" 2>/dev/null || STATUS=$?
-    # In order, or by the signal. A sanitizer's report gives another one.
+    # 0 after a graceful shutdown, 143 by the signal; a sanitizer exits with
+    # another.
     [ "$STATUS" -eq 0 ] || [ "$STATUS" -eq 143 ] ||
         fail_because signals \
             "SIGTERM ends the server, with status 0 or by the signal" \
