@@ -30,7 +30,7 @@
 
 const char tool[] = "cage";
 
-/* Writes to a file of /proc. Returns false if that isn't possible. */
+/* Writes to a file of /proc. Returns false if that fails. */
 static bool put(const char *path, const char *text)
 {
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
@@ -98,7 +98,7 @@ static void become(uid_t id)
 {
     static const char *const files[] = {"SHIM_COUNT", "SHIM_LOG"};
 
-    /* The shim has made them here, as root; the program goes on with them. */
+    /* The shim has made these files as root; the program will use them. */
     for (int i = 0; i < 2; i++) {
         const char *file = getenv(files[i]);
         if (file != NULL && lchown(file, id, id) == -1 && errno != ENOENT)
@@ -131,7 +131,7 @@ int main(int argc, char *argv[])
        through what hides it. */
     if (dir != NULL && chdir(dir) == -1)
         die_errno(dir);
-    /* Where memory gets short, the kernel ends this program first. */
+    /* If memory runs out, the kernel kills this program first. */
     put("/proc/self/oom_score_adj", "1000");
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, 300);

@@ -120,7 +120,7 @@ static uint64_t bucket_top(int i)
     return ((uint64_t)(i - (shift << SUB_BITS) + 1) << shift) - 1;
 }
 
-/* The latency that a share of all messages stayed within, in us. */
+/* Returns the latency that this share of all messages didn't exceed, in us. */
 static double percentile(double share)
 {
     uint64_t total = 0;
@@ -206,7 +206,7 @@ static void conn_close(struct conn *c)
     c->fd = -1;
 }
 
-/* The connection has failed. During set-up that is the server's right. */
+/* The connection has failed. During set-up a server may refuse connections. */
 static void conn_lost(struct conn *c)
 {
     if (measuring || c->received > 0)
@@ -257,7 +257,7 @@ static void conn_send(struct conn *c)
         conn_watch(c, EPOLL_CTL_MOD);
 }
 
-/* Notes the latency of each message that is now complete. */
+/* Records the latency of each message that is now complete. */
 static void conn_answered(struct conn *c, uint64_t before)
 {
     int64_t now = now_ns();
@@ -270,7 +270,7 @@ static void conn_answered(struct conn *c, uint64_t before)
     last_answer = now;
 }
 
-/* Reads and checks what has come. False: nothing (more) has. */
+/* Reads and checks what has come. Returns false if nothing more has. */
 static bool conn_receive(struct conn *c)
 {
     static char buf[IO_SIZE];
@@ -292,7 +292,7 @@ static bool conn_receive(struct conn *c)
     return true;
 }
 
-/* The next source address, as the last has no free port for the server. */
+/* Takes the next source address, since the last one has no free port left. */
 static void next_source(int fd)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET};
@@ -338,7 +338,7 @@ static void conn_open(struct conn *c)
     c->sent_at[0] = began;
 }
 
-/* Is this what the present phase wants of c? */
+/* Returns true if c has done what the present phase wants. */
 static bool conn_done(const struct conn *c)
 {
     return c->fd == -1 || c->received == c->limit;
@@ -377,7 +377,7 @@ static void turn(int64_t until, long *open)
     }
 }
 
-/* Gives every active connection as much to send and waits for it all. */
+/* Makes every active connection send that much, and waits for all of it. */
 static void run_to(uint64_t limit)
 {
     long open = 0;
@@ -414,7 +414,7 @@ static void run_for(double duration)
         turn(until, &open);
 }
 
-/* Opens all; each one is answered once, so the server has surely met it. */
+/* Opens all; each gets an answer, so the server has surely accepted it. */
 static void open_all(void)
 {
     long opened = 0;

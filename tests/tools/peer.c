@@ -114,12 +114,12 @@ struct peer {
     struct link link;
     enum peer_state state;
     int step;
-    bool entered; /* the step has begun: */
-    uint64_t goal; /* it sends up to this place of the stream */
-    int64_t since_us; /* it began, or sent its ping */
-    int64_t still_us; /* nothing has moved for so long */
-    int64_t looked_us; /* and then we looked last, */
-    int queued[2]; /* with so much in the kernel's queues */
+    bool entered; /* the step has begun */
+    uint64_t goal; /* the step sends up to this place of the stream */
+    int64_t since_us; /* when the step began, or sent its ping */
+    int64_t still_us; /* for how long nothing has moved */
+    int64_t looked_us; /* when we looked last */
+    int queued[2]; /* how much was in the kernel's queues then */
     uint64_t pings_left;
 };
 
@@ -348,7 +348,7 @@ static void peer_ready(struct peer *p, short revents)
         peer_lost(p, strerror(l->error));
 }
 
-/* A SIGUSR1 has come: those that wait may go on. */
+/* A SIGUSR1 has come: lets the waiting peers continue. */
 static void open_gate(void)
 {
     char byte;
@@ -360,7 +360,7 @@ static void open_gate(void)
             peer_advance(&peers[i]);
 }
 
-/* Polls those that are busy. Returns false if nothing happened. */
+/* Polls the busy connections. Returns false if nothing happened. */
 static bool poll_peers(const struct addrinfo *list)
 {
     static struct pollfd fds[WINDOW + 1];

@@ -67,7 +67,7 @@ static void type(int pty_fd, const char *keys)
         die_errno("write");
 }
 
-/* Waits until fd is readable, or exits with a sentence about what isn't. */
+/* Waits until fd is readable, or exits with a message that names what. */
 static void await(int fd, const char *what)
 {
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
@@ -78,7 +78,7 @@ static void await(int fd, const char *what)
     die("%s: not within %d s", what, patience());
 }
 
-/* Exits with a sentence unless these n bytes come next. */
+/* Exits with a message unless these n bytes come next. */
 static void expect(int fd, const char *bytes, size_t n, const char *what)
 {
     for (size_t seen = 0; seen < n; seen++) {
