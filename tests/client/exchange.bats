@@ -9,7 +9,7 @@ load client
 
 setup_file()
 {
-    # Both sides would wait for each other from about 6.5 MiB on.
+    # From about 6.5 MiB on, both sides would wait for each other.
     random_file 33554432
 }
 
@@ -24,7 +24,7 @@ teardown()
     stage_teardown
 }
 
-# stop_client, continue_client: as Ctrl-Z and fg, to all of its processes.
+# stop_client, continue_client: do to all its processes what Ctrl-Z and fg do.
 stop_client()
 {
     local pid
@@ -47,9 +47,9 @@ continue_client()
     kill -CONT -- "-$CLIENT_PID"
 }
 
-# through_pipes FILE [FIFO]: starts it on its way through a pipe, the client
-# and another pipe to a comparison, after what comes from FIFO. The exit status
-# is the client's own, or 3 if that is 0 and yet not all has come.
+# through_pipes FILE [FIFO]: sends what comes from FIFO, then FILE, through a
+# pipe, the client and another pipe to a comparison. The exit status is the
+# client's own, or 3 if that is 0 although bytes are missing.
 through_pipes()
 {
     client_run bash -c 'file=$0 first=$1 said=$2
@@ -164,7 +164,7 @@ wait" \
 @test "client: stdin and stdout may be the two directions of a socket" {
     local line
 
-    # As Node's child_process and inetd start programs.
+    # Node's child_process and inetd start programs in this way.
     server_start
     need node
     client_run node -e 'const { spawn } = require("child_process");
@@ -192,7 +192,7 @@ a pipe"
     wait_until 5 waiting "$CLIENT_PID"
     stop_client
     continue_client
-    # Input that is there already would hide an EINTR.
+    # If input were there already, EINTR couldn't occur.
     wait_until 5 waiting "$CLIENT_PID"
     say after
     assert_hears after
@@ -241,7 +241,7 @@ a pipe"
     file_of 200000
     cat "$FILE" >&6
     wait_until 10 at_rest
-    # What is typed now is sent as well, and so is the end of it.
+    # The client also sends what's typed now, and then FIN.
     echo "one more line" | tee -a "$FILE" >&6
     hang_up
     wait_until 10 at_baseline ||
@@ -267,7 +267,7 @@ waiting for FIN"
     [[ $LIKE == 02* ]] || not_for "one process sends and receives"
     need_tracing
     server_start
-    # A leak check can't be traced.
+    # A sanitizer can't look for leaks under strace.
     STDIN=$BATS_TEST_DIRNAME/client.bash \
         ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 \
         client_run strace -f -qq -o "$BATS_TEST_TMPDIR/strace" \

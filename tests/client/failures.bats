@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What a client promises about trouble: it ends, with 1, and says why -- also
-# when the server sends back less than it got, or more.
+# What a client promises about errors: it exits with 1 and says why, also when
+# the server sends back less than it got, or more.
 
 # Names that lib/stage sets, scripts for other shells.
 # shellcheck disable=SC2153,SC2016
@@ -31,7 +31,7 @@ dies_while_idle()
     assert_hears hello
     server_dies
     if [[ $LIKE == 01* ]]; then
-        # Lockstep reads stdin and nothing else: it learns at the next line.
+        # In lockstep the client reads only stdin: it notices at the next line.
         say 'anybody there?'
     fi
 }
@@ -109,8 +109,8 @@ dies_while_idle()
     assert_came_back "$FILE"
 }
 
-# sends_too_much MODE: the server is one that sends more than it gets: the
-# client tells, whether it has sent a line or more than a buffer.
+# sends_too_much MODE: starts a server that sends more than it gets. The client
+# says so, whether it has sent a line or more than a buffer.
 sends_too_much()
 {
     local size
@@ -191,10 +191,10 @@ sends_too_much()
 }
 
 @test "client: a host that does not resolve: exit 1 and the reason" {
-    # An empty label is no name: nobody is asked, so nobody is waited for.
+    # A name with an empty label is invalid, so no name server is asked.
     client_run "${CLIENT_CMD[@]}" no..host
     assert_client_exits 1 "the result of getaddrinfo isn't checked"
-    # The words are the C library's. The callback of 06 is not told the host.
+    # The C library chooses the words. 06's callback doesn't know the host.
     [ -n "${CLIENT:-}" ] ||
         grep -qE '^(no\.\.host|server): .*[Nn]ame' "$CLIENT_ERR" ||
         client_failed_because "no..host: and why" "$(cat "$CLIENT_ERR")" \

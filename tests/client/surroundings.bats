@@ -41,7 +41,7 @@ teardown()
     talk_start
     say hello
     assert_hears hello
-    # It has nothing to read now.
+    # The client has nothing to read now.
     wait_until 5 waiting "$CLIENT_PID"
     FLAGS_BEFORE=$(flags_of 7 8)
     ((8#${FLAGS_BEFORE##* } & 8#4000)) || fail "this test could not make \
@@ -74,7 +74,7 @@ stdout non-blocking"
         talk_start
         say hello
         assert_hears hello
-        # To all of its processes, as Ctrl-C does.
+        # Send it to all its processes, as Ctrl-C does.
         kill -"$signal" -- "-$CLIENT_PID"
         STATUS=
         wait_for_exit "$CLIENT_PID" && [ "$STATUS" -ne 0 ] ||
@@ -97,8 +97,8 @@ stdout non-blocking"
             "the signal stays blocked, as it was inherited"
 }
 
-# ends_with STATUS REDIRECTIONS [REASON]: started so, with a file as stdin and
-# as stdout, it ends with that status, and tells the reason.
+# ends_with STATUS REDIRECTIONS [REASON]: with these redirections, and files as
+# stdin and stdout, the client exits with that status, and prints the reason.
 ends_with()
 {
     STDIN=$FILE client_run bash -c 'exec "$@" '"$2" - \
@@ -123,7 +123,7 @@ ends_with()
     ends_with 1 '<&-' '^stdin: Bad file descriptor'
     ends_with 1 '>&-' '^stdout: Bad file descriptor'
     ends_with 1 '<&- >&-' '^stdin: Bad file descriptor'
-    # Nobody is told, but it neither hangs nor says that all is well.
+    # It can't print why, but it neither hangs nor exits with 0.
     ends_with 1 '>&- 2>&-'
     ends_with 1 '<&- >&- 2>&-'
 }
@@ -134,14 +134,14 @@ ends_with()
     file_of 40000
     ends_with 0 '2>&-'
     assert_came_back "$FILE"
-    # Its own words are not sent to the server either, and reflected.
+    # Nor does it send its own messages to the server, which would echo them.
     FILE=/dev/null
     ends_with 0 '2>&-'
     assert_came_back "$FILE"
 }
 
-# with_open_files N: the client is to be started with so many open files, so
-# that its socket is descriptor N.
+# with_open_files N: opens so many files that the client's socket becomes
+# descriptor N.
 with_open_files()
 {
     # shellcheck disable=SC2016 # for the inner shell

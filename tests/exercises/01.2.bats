@@ -1,4 +1,4 @@
-# 01.2 -- a write to a client that has left fails, and makes no signal
+# 01.2 -- a write to a client that has left fails without a signal
 
 load exercise
 

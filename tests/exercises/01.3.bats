@@ -1,4 +1,4 @@
-# 01.3 -- a client that has said nothing for 2 seconds is given up
+# 01.3 -- closes the connection of a client that was silent for 2 seconds
 
 load exercise
 

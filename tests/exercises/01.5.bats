@@ -68,7 +68,7 @@ memory_of()
     peer -n 200 echo:100 fin end
     wait_until 5 threads_are 1
     after=$(memory_of "$SERVER_PID")
-    # Of a hundred at once some stacks are kept for the next threads.
+    # The C library keeps some stacks for the next threads.
     [ $((after - before)) -le 20000 ] ||
         fail_because 01#exercises "about as much memory as before 200 threads" \
             "$((after - before)) KiB more" \

@@ -7,7 +7,7 @@ children_are()
     [ "$(count_children "$SERVER_PID")" -eq "$1" ]
 }
 
-# start_crowd N: starts N clients, each of whom stays; 50 are served.
+# start_crowd N: starts N clients that stay; 50 of them are served.
 start_crowd()
 {
     peer_start crowd -n "$1" echo:100 wait fin end
@@ -51,7 +51,7 @@ reap"
     assert_peer_succeeds crowd
 }
 
-# none_runs: all its children are zombies.
+# none_runs: true if all its children are zombies.
 none_runs()
 {
     look_at_children "$SERVER_PID"
@@ -62,7 +62,7 @@ none_runs()
     start_noting CALLS_STOP=1
     peer_start crowd -n 50 echo:100 wait fin end
     peer_wait crowd '50 waiting*'
-    # It stops just before pause or sigsuspend, if it uses these.
+    # The server stops just before pause or sigsuspend, if it uses these.
     wait_until 5 stopped "$SERVER_PID" ||
         skip "needs a server that waits in pause or sigsuspend"
     peer_continue crowd

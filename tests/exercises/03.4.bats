@@ -2,8 +2,8 @@
 
 load exercise
 
-# start_held: starts the server, whose writes take nothing until let_go, and a
-# client that sends 1000 bytes, and 1000 more at each peer_continue.
+# start_held: starts the server, whose writes fail with EAGAIN until let_go, and
+# a client that sends 1000 bytes, and 1000 more at each peer_continue.
 start_held()
 {
     HOLD=$BATS_TEST_TMPDIR/hold
@@ -28,7 +28,7 @@ has_read()
     [ "$(bytes_read)" -eq "$1" ]
 }
 
-# assert_reads N: it comes to have read N bytes, and not one more.
+# assert_reads N: the server reads N bytes in all, and not one more.
 assert_reads()
 {
     wait_until 5 has_read "$1" >/dev/null || fail_because state \

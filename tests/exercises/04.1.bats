@@ -1,4 +1,4 @@
-# 04.1 -- the walk stops when all that poll has counted have been seen
+# 04.1 -- the walk stops once it has seen as many elements as poll has counted
 
 load exercise
 
@@ -20,7 +20,7 @@ load exercise
         reads=$(noted read '' -1)
         [ "$reads" -ge "$fewest" ] || fewest=$reads
     done
-    # From one of the two ends, the ready one is the first.
+    # Seen from one of the two ends, the ready one comes first.
     [ "$fewest" -eq 0 ] ||
         fail_because walk "only the connection that is ready is read" \
             "$fewest reads of others while 5 messages came" \

@@ -25,7 +25,7 @@ last_size()
     hold_and_release 1000
     peak=$(awk '$1 == "realloc" && $3 > n { n = $3 } END { print n + 0 }' \
         "$NOTES")
-    # One that comes and goes, if it shrinks a step at a time.
+    # One client comes and goes, in case it shrinks a step at a time.
     peer echo:10 fin end
     peer echo:10 fin end
     [ "$(last_size)" -lt $((peak / 8)) ] ||

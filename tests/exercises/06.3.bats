@@ -1,4 +1,4 @@
-# 06.3 -- what takes 200 ms is given to a worker process
+# 06.3 -- a worker process does the work that takes 200 ms
 
 load exercise
 
@@ -8,7 +8,7 @@ say()
     printf '%s\n' "$1" >&9
 }
 
-# assert_answered TEXT: the next line that comes back.
+# assert_answered TEXT: this is the next line that comes back.
 assert_answered()
 {
     local line=
@@ -33,7 +33,7 @@ start_working()
 {
     server_start
     exec 9<>"/dev/tcp/localhost/$PORT"
-    # There from the start, or made for the work.
+    # The worker may run from the start, or be forked for the work.
     if has_worker; then
         stop "$WORKER"
         say work
@@ -73,7 +73,7 @@ start_working()
 
 @test "06.3: what a client sends after work comes back after it" {
     start_working
-    # Served after work was read, and the next after more, in any case.
+    # These are served after `work' was read, and the next ones after `more'.
     assert_echoes -t 5 ping:5 fin end
     say more
     assert_echoes -t 5 ping:5 fin end

@@ -2,8 +2,8 @@
 
 load exercise
 
-# send_while_stopped: 3 clients send 20,000 bytes each, which are read in 200
-# pieces, and FIN, while the server is stopped.
+# send_while_stopped: while the server is stopped, 3 clients send 20,000 bytes
+# each, which it will read in 200 pieces, and FIN.
 send_while_stopped()
 {
     start_noting CALLS_SHORT=100

@@ -2,9 +2,8 @@
 # nginx -- a real nginx in front of several of our servers
 #
 # The configuration is the one that chapter 08 shows, docs/examples/nginx.conf,
-# with other ports. nginx runs in the foreground as whoever runs the tests; its
-# files are in the test's folder.
-# bats file_tags=once
+# with other ports. nginx runs in the foreground, as the user who runs the
+# tests; its files are in the test's folder. bats file_tags=once
 
 # shellcheck disable=SC2034,SC2153 # for and from the helpers in lib/stage
 load ../lib/stage
@@ -67,7 +66,7 @@ can_connect()
     (exec 9<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# Starts three servers, of three designs. Sets PIDS and PORTS.
+# Starts three servers of three stages. Sets PIDS and PORTS.
 servers_start()
 {
     local stage
@@ -87,8 +86,8 @@ has_workers()
     [ "$(count_children "$NGINX_PID")" -eq "$1" ]
 }
 
-# assert_echoes_for_20: through nginx 20 clients get back the 100 KB that each
-# of them has sent, and what they send last, and FIN.
+# assert_echoes_for_20: through nginx, 20 clients get back the 100 KB that each
+# of them has sent, what they send last, and FIN.
 assert_echoes_for_20()
 {
     local output

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# programs -- with programs that nobody here wrote: Node's net module, nc and
-# socat, as clients of our servers and as servers of our clients
+# programs -- our servers and clients with Node's net module, nc and socat, as
+# clients of our servers and as servers for our clients
 
 # Names that lib/stage sets.
 # shellcheck disable=SC2153
@@ -24,7 +24,7 @@ teardown()
     stage_teardown
 }
 
-# node_clients COUNT BYTES HALF_OPEN: Node's clients, all at once.
+# node_clients COUNT BYTES HALF_OPEN: runs COUNT clients of Node's, all at once.
 node_clients()
 {
     start node node "$INTEROP/echo-clients.js" "$@" localhost "$PORT"
@@ -58,7 +58,7 @@ assert_ends()
         "${STATUS:-no end}: $(tail -n 3 "$BATS_TEST_TMPDIR/$1.err")" "$2"
 }
 
-# assert_is_back NAME: fails unless NAME's stdout is what FILE is.
+# assert_is_back NAME: fails unless NAME's stdout is the same as FILE.
 assert_is_back()
 {
     local diff
@@ -98,7 +98,7 @@ assert_is_back()
 
 @test "server: socat as client" {
     need socat
-    # socat tries one address of a name only, which may be the other one.
+    # socat tries only one address of a name, which may be the wrong one.
     LISTEN_HOST=127.0.0.1 server_start
     assert_gets_back socat -t 30 - "TCP:127.0.0.1:$PORT"
 }

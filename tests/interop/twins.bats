@@ -59,7 +59,7 @@ assert_prints()
             "the twin of $file doesn't do the same"
 }
 
-# pair SERVER CLIENT: the server of one language, the client of the other.
+# pair SERVER CLIENT: runs a server in one language with a client in the other.
 pair()
 {
     twin "$1" hello-server

@@ -1,11 +1,11 @@
-# options -- 06's command line, and whatever the shell has left it
+# options -- 06's command line, and what the shell may leave it
 # bats file_tags=stage:06
 
 load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# said STATUS ARGS…: the server ends with that status. What it has said is in
+# said STATUS ARGS…: the server exits with that status. Its output is in
 # usage.out and usage.err.
 said()
 {
@@ -62,7 +62,7 @@ signals"
 
     need_shim echo_once
     mkfifo "$log"
-    # Open for reading too, or there would be SIGPIPE.
+    # Open it for reading too; otherwise a write would raise SIGPIPE.
     exec 9<>"$log"
     ! dd if=/dev/zero of="$log" bs=4096 count=100000 oflag=nonblock \
         2>/dev/null || fail "this system's pipes never fill up"

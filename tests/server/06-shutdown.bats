@@ -33,7 +33,8 @@ milliseconds()
     assert_server_ends 0
 }
 
-# Lets it run for a moment. True if it is there still, and refuses connections.
+# Lets the server run for a moment. True if it still runs, and refuses
+# connections.
 refuses_while_it_lives()
 {
     resume "$SERVER_PID" && stop "$SERVER_PID" &&
@@ -67,7 +68,7 @@ refuses_while_it_lives()
     server_start
     peer_start peers -n 3 send:512M wait
     peer_wait peers '3 waiting*'
-    # Stopped meanwhile: both are there before the second of grace begins.
+    # Stop the server meanwhile, so that both come before the second of grace.
     stop "$SERVER_PID"
     kill -TERM "$SERVER_PID"
     kill -INT "$SERVER_PID"

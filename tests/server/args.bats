@@ -31,7 +31,7 @@ assert_refused()
             "the reason is printed to the wrong stream, or not at all"
         return 1
     fi
-    # 06 has so many options that it says how to use it as well.
+    # 06 has options, so it also prints its usage.
     [[ $LIKE != 06* ]] || most=2
     if [ -z "${SERVER:-}" ] && [ "$(wc -l <"$SERVER_ERR")" -gt "$most" ]; then
         fail_because args "a line on stderr for: $*" "$(cat "$SERVER_ERR")" \
@@ -40,7 +40,7 @@ assert_refused()
     fi
 }
 
-# assert_echoes_on ADDRESS: it does, on $PORT of that address.
+# assert_echoes_on ADDRESS: the server echoes on $PORT of that address.
 assert_echoes_on()
 {
     "$TOOLS/peer" "$1" "$PORT" -t "$PATIENCE" echo:1000 fin end ||
@@ -49,7 +49,7 @@ assert_echoes_on()
 announces"
 }
 
-# assert_nobody_on ADDRESS: $PORT of that address has no server.
+# assert_nobody_on ADDRESS: no server listens on $PORT of that address.
 assert_nobody_on()
 {
     ! "$TOOLS/peer" "$1" "$PORT" -t 1 echo:1 fin end 2>/dev/null ||
@@ -57,7 +57,7 @@ assert_nobody_on()
             "it listens on every address, whatever HOST is"
 }
 
-# assert_announced LINE
+# assert_announced LINE: the server has printed just this line on stdout.
 assert_announced()
 {
     [ "$(cat "$SERVER_OUT")" = "$1" ] ||
@@ -66,7 +66,7 @@ assert_announced()
 }
 
 # listens_or_ends: waits until the server has said where it listens, or has
-# ended, as another program has its port.
+# ended because another program has its port.
 listens_or_ends()
 {
     wait_until 10 server_announced_or_ended
@@ -83,7 +83,7 @@ server_default()
     listens_or_ends
 }
 
-# port_taken: the server has ended as another program has its port.
+# port_taken: true if the server has ended because another program has its port.
 port_taken()
 {
     grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR"
@@ -127,7 +127,8 @@ port_taken()
 }
 
 @test "an address that is not this machine's is refused: exit 1, and bind" {
-    # 192.0.2.0/24 is kept for examples (RFC 5737): no machine has it.
+    # No machine has an address in 192.0.2.0/24, which is for examples (RFC
+    # 5737).
     assert_refused 1 192.0.2.99 0
     [ -n "${SERVER:-}" ] || grep -q '^bind: ' "$SERVER_ERR" ||
         fail_because addresses "bind: and why" "$(cat "$SERVER_ERR")" \

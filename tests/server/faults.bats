@@ -19,7 +19,7 @@ teardown() { stage_teardown; }
     server_start
     server_warm_up
     bystander
-    # With nothing owed it is read that meets the reset; else it may be write.
+    # Without pending output read meets the reset; otherwise it may be write.
     assert_echoes -n 20 echo:5000 reset
     assert_echoes -n 20 echo:5000 send:200K reset
     assert_server_healthy
@@ -48,8 +48,8 @@ teardown() { stage_teardown; }
     server_warm_up
     bystander
     stop "$SERVER_PID"
-    # More than one buffer of the server's, so that it writes again after the
-    # first RST; and little enough for the FIN to be there before.
+    # Send more than one buffer of the server, so that it writes again after the
+    # first RST, and little enough for the FIN to come first.
     peer -n 5 send:48K close
     peer -n 5 send:100K close
     resume "$SERVER_PID"
@@ -141,7 +141,7 @@ teardown() { stage_teardown; }
     server_warm_up
     peer_start peers -n "$n" send:64M wait receive fin end
     peer_wait peers "$n waiting*"
-    # The write returns with what it has done so far: a short write.
+    # The write returns how much it has written so far: a short write.
     for pid in $(children_of "$SERVER_PID") "$SERVER_PID"; do
         stop "$pid"
         resume "$pid"
@@ -162,8 +162,8 @@ teardown() { stage_teardown; }
             fail_because accept "served, after an accept with $error" \
                 "$(complaint)" "an error of accept ends the server"
         case ${SERVER:+yours}$error in
-            yours*) ;; # it logs what it likes
-            # The client has given up, which is nothing to tell of.
+            yours*) ;; # your server may log what it likes
+            # The client has given up: no need to log that.
             ECONNABORTED) assert_nothing_logged ;;
             *) assert_logged '^accept: .' ;;
         esac
@@ -173,7 +173,8 @@ teardown() { stage_teardown; }
 }
 
 @test "100 connections that left before accept hold nobody up" {
-    # As other systems tell of them. A pause after each would take 10 s.
+    # Other systems report these as ECONNABORTED. A pause after each would take
+    # 10 s.
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=ECONNABORTED:when=1..100
     peer -t $((5 * SLOWER)) echo:1000 fin end ||
@@ -197,7 +198,7 @@ until a descriptor is free"
     assert_few_lines_logged $((SECONDS - began + 1))
 }
 
-# failed_accepts: prints how many calls of accept strace has made fail.
+# failed_accepts: prints how many accepts strace has made fail.
 failed_accepts()
 {
     grep -c EMFILE "$BATS_TEST_TMPDIR/strace" || true
@@ -211,9 +212,10 @@ accepts_fail()
 @test "accept without descriptors (EMFILE) for long: tried now and then" {
     local client before n
 
-    # libuv, say, takes one descriptor more and hangs up: limits.bats sees that.
+    # libuv, for example, takes a spare descriptor and closes the connection:
+    # limits.bats tests that.
     [ -z "${SERVER:-}" ] || not_for "it may do something else than pause"
-    # -I 2: a signal ends strace, which leaves the server as it is.
+    # With -I 2, a signal ends strace, and the server runs on.
     under_strace -I 2 -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE
     peer_start client echo:1000 fin end
@@ -227,7 +229,7 @@ accepts_fail()
             "at most 50 failed calls of accept in half a second" \
             "$n" "no pause after EMFILE: a spin, since the client is still in \
 the accept queue"
-    # Without strace accept works again.
+    # Without strace, accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
     assert_peer_succeeds client
 }
@@ -257,13 +259,13 @@ one_is_accepted()
     pause 0.3 # the time that is measured
     n=$(($(failed_accepts) - before))
     look_at_clock
-    # A pause lasts 100 ms: twice as many, and some more.
+    # A pause lasts 100 ms. Allow twice as many, and a few more.
     limit=$(((NOW_MS - began) / 50 + 5))
     [ "$n" -le "$limit" ] ||
         fail_because accept \
             "at most $limit calls of accept in $((NOW_MS - began)) ms, as they fail" \
             "$n" "any event ends the pause: compare the time with a deadline"
-    # Without strace accept works again.
+    # Without strace, accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
     assert_peer_succeeds client
 }
@@ -281,7 +283,7 @@ one_is_accepted()
 }
 
 @test "EINTR is no error: in write" {
-    # The first write is the line on stdout.
+    # The first write prints the line on stdout.
     under_strace -e trace=write -e inject=write:error=EINTR:when=2+3
     peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
         fail_because eintr "5 clients served, with EINTR every few writes" \
@@ -318,8 +320,8 @@ read_before()
     fi
     [ -z "${SERVER:-}" ] || not_for "it may read more in one iteration"
     under_strace -s 0 -e trace=accept,accept4,read,recvfrom
-    # Whether the server goes by age, either way, or by who was ready first:
-    # one with much to send comes before the small one.
+    # Whatever the server's order is, by age or by who was ready first, one with
+    # much to send comes before the small one.
     for size in 200K 1 200K; do
         peer_start "sends$i" echo:1 wait "send:$size" receive fin end
         peer_wait "sends$i" '1 waiting*'
@@ -335,7 +337,7 @@ read_before()
     for i in 0 1 2; do
         assert_peer_succeeds "sends$i"
     done
-    # A turn for each of them, after the single byte that they sent first.
+    # Each of the others may have one read, after the byte that it sent first.
     bytes=$(read_before 2)
     [ "$bytes" -gt 2 ] && [ "$bytes" -le $((2 * turn + 2)) ] ||
         fail_because starve \

@@ -1,5 +1,5 @@
-# children -- what a server with a process for each connection owes them
-# bats file_tags=stage:02
+# children -- what a server with a process for each connection has to do for
+# them bats file_tags=stage:02
 
 load ../lib/stage
 setup() { stage_setup; }
@@ -10,14 +10,14 @@ teardown() { stage_teardown; }
     server_warm_up
     peer_start peers -n 20 echo:100 wait fin end
     peer_wait peers '20 waiting*'
-    # It is the children that have answered: the parent may be behind.
+    # The children have answered; the parent may be behind.
     wait_until 5 parent_is_at_rest
     stop "$SERVER_PID"
     peer_continue peers
     assert_peer_succeeds peers
     wait_until 10 none_runs
-    # One SIGCHLD is left of the twenty. (No child may be left, either: a
-    # server that ignores SIGCHLD never has a zombie.)
+    # Of twenty SIGCHLDs one is left. (No child may be left either: a server
+    # that ignores SIGCHLD never has a zombie.)
     resume "$SERVER_PID"
     wait_until 5 zombies_are 0 ||
         fail_because zombies \

@@ -1,4 +1,4 @@
-# limits -- how many, how much: what each stage can do, and cannot
+# limits -- how many connections and bytes each stage can serve, and can't
 
 load ../lib/stage
 setup() { stage_setup; }
@@ -50,7 +50,7 @@ took()
     local size base now limit
 
     server_start
-    # A late ACK takes 40 ms; a busy machine may need a few tries.
+    # A delayed ACK takes 40 ms; a busy machine may need a few tries.
     for _ in 1 2 3 4; do
         base=$(took 16000)
         [ "$base" -gt $((30000 * SLOWER)) ] || break
@@ -60,8 +60,8 @@ took()
             "without TCP_NODELAY, the rest of a message waits for an ACK"
     for size in 1 1461 8193 16385 20000 49153 65536 100000 262144; do
         now=$(took "$size")
-        # A late ACK takes 40 ms. Half of that, or twenty times as long for as
-        # many bytes, is nothing that scheduling does.
+        # A delayed ACK takes 40 ms. Scheduling doesn't cause half of that, or
+        # twenty times as long for as many bytes.
         limit=$((base * 20 * (size + 15999) / 16000))
         [ "$limit" -gt $((20000 * SLOWER)) ] || limit=$((20000 * SLOWER))
         [ "$now" -le "$limit" ] ||
@@ -141,7 +141,7 @@ childless()
 grow"
         assert_nothing_logged
     fi
-    # All those that were let in are still there.
+    # All connections that were accepted are still open.
     peer_continue peers
     assert_peer_succeeds peers 60
     [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
@@ -156,7 +156,7 @@ grow"
     server_start
     peer_start peers -n 1030 -l echo:1 wait close
     peer_wait peers '* 0 busy*'
-    # FIN or RST must come, before the deadline.
+    # FIN or RST must come before the deadline.
     peer -t 5 send:100 drain ||
         fail_because fd_setsize "the connection ends" "$(complaint)" \
             "a connection at FD_SETSIZE or above is kept, and never served: \
@@ -168,7 +168,7 @@ close it"
 @test "a burst of 300 clients finds room while the server is busy" {
     local n=300
 
-    # Some languages' listen is always told 128, which was SOMAXCONN for long.
+    # Some languages always call listen with 128, once the value of SOMAXCONN.
     [ -z "${SERVER:-}" ] || n=100
     need_descriptors 400
     need_backlog "$n"
@@ -186,7 +186,7 @@ close it"
     assert_server_healthy
 }
 
-# limit_descriptors N: lets the server have N clients.
+# limit_descriptors N: limits the server's descriptors to those of N clients.
 limit_descriptors()
 {
     local limit
@@ -213,7 +213,7 @@ limit_descriptors()
     peer_wait first '1[0-9] waiting*'
     peer_start second -n 10 echo:100 wait echo:100 fin end
     peer_wait second '0 waiting, 10 busy*'
-    # A pause of 100 ms ends three times meanwhile.
+    # A pause of 100 ms ends three times in this time.
     assert_idle "at the limit" "$SERVER_PID" 12
     peer_continue first
     assert_peer_succeeds first
@@ -228,7 +228,7 @@ limit_descriptors()
     local before after limit=1024 pid
 
     need_proc
-    # Other languages' memory managers take more, but not without bound.
+    # Other languages' memory managers take more, but not without limit.
     if [ -n "${SERVER:-}" ]; then
         limit=32768
     fi
@@ -264,13 +264,14 @@ limit_descriptors()
     if stage_allows one_at_a_time; then
         hold=()
     fi
-    # Else a sanitizer would keep freed memory back.
+    # Otherwise a sanitizer would keep freed memory.
     server_start "ASAN_OPTIONS=${ASAN_OPTIONS:-}:quarantine_size_mb=0:\
 thread_local_quarantine_size_kb=0"
     server_warm_up
     for round in first second; do
         before=$(rss_of "$SERVER_PID")
-        # As many at once in both rounds, and every page of theirs touched.
+        # In both rounds have as many connections at once, and touch all their
+        # pages.
         peer_start "$round" -n "$n" echo:70000 \
             ${hold[@]+"${hold[@]}"} fin end
         if [ "${#hold[@]}" -gt 0 ]; then
@@ -319,7 +320,7 @@ thread_local_quarantine_size_kb=0"
     fi
     server_launch
     wait_for_exit "$SERVER_PID"
-    # Other languages have words of their own for it.
+    # Other languages have messages of their own.
     local words='^select: no room for descriptor [0-9]'
     must_have_limit || words=.
     [ "$STATUS" -eq 1 ] && grep -q "$words" "$SERVER_ERR" ||

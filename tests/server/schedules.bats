@@ -1,4 +1,4 @@
-# schedules -- calls fail, come short and are interrupted, as a seed says
+# schedules -- calls fail, transfer less or are interrupted, as a seed decides
 
 load ../lib/stage
 
@@ -10,7 +10,7 @@ setup()
 
 teardown() { stage_teardown; }
 
-# need_readiness: skips what only makes sense for a server that waits for
+# need_readiness: skips a test that's only for a server that waits for
 # readiness.
 need_readiness()
 {
@@ -19,7 +19,7 @@ need_readiness()
     fi
 }
 
-# need_ours: skips what a program in another language may do differently.
+# need_ours: skips a test that's only for the stages' own servers.
 need_ours()
 {
     [ -z "${SERVER:-}" ] || not_for "for the stages' own servers"
@@ -34,7 +34,7 @@ say_on()
     read -r -t 5 line <&"$1" && [ "$line" = "Hello, server!" ]
 }
 
-# assert_answered FD: a line on it comes back.
+# assert_answered FD: a line on that connection comes back.
 assert_answered()
 {
     say_on "$1" || fail_because interest "a line comes back within 5 s" \
@@ -52,7 +52,7 @@ ends_on()
     [ "$status" -eq 1 ] && [ -z "$line" ]
 }
 
-# silent_on FD SECONDS: true if neither data nor FIN comes for so long.
+# silent_on FD SECONDS: true if neither data nor FIN comes for SECONDS.
 silent_on()
 {
     local status=0
@@ -70,7 +70,7 @@ open_conn()
 @test "passes every seeded schedule of short and interrupted calls" {
     local more=100
 
-    # Where each connection costs a process, a quarter.
+    # A quarter suffices where each connection costs a process.
     if stage_allows process_each; then
         SEEDS=$((SEEDS / 4))
         more=25
@@ -94,7 +94,7 @@ open_conn()
 @test "a burst of calls that are nearly all short or interrupted" {
     local n=20
 
-    # Some sleep after EINTR, and have a process for each direction.
+    # Some programs sleep after EINTR, and have a process for each direction.
     if [ -n "${SERVER:-}" ] && stage_allows process_each; then
         n=5
     fi
@@ -107,7 +107,8 @@ open_conn()
 @test "accept fails with each error, and the server goes on" {
     local n=2 rules='' name began
 
-    # The first connection is there before; the next meets all of these.
+    # The first connection is accepted before; the next one meets all these
+    # errors.
     for name in ECONNABORTED EPROTO ENOBUFS ENOMEM EPERM EINTR EMFILE ENFILE \
         ENETDOWN EHOSTUNREACH; do
         rules+=,accept:$name:$n
@@ -126,7 +127,7 @@ open_conn()
         fail_because accept "an answer after ten transient errors of accept" \
         "none" "an error of accept ended the server"
     look_at_clock
-    # It pauses after eight of them. (06 has a spare descriptor for two.)
+    # It pauses after eight of them. (For two, 06 has a spare descriptor.)
     n=$((NOW_MS - began))
     [ -n "${SERVER:-}" ] || { [ "$n" -ge 550 ] && [ "$n" -le 2500 ]; } ||
         fail_because accept "pauses of 100 ms after errors that may last" \
@@ -155,7 +156,7 @@ doesn't" "$(faults accept)" "after an error it never calls accept again"
         other='^fork: Resource temporarily unavailable'
     fi
     server_start "${SHIM[@]}" "SHIM_FAIL=$rules"
-    # One may be turned away; the other is served.
+    # The server may close one; it serves the other.
     assert_echoes -l -n 2 echo:100 fin end
     assert_injected all
     assert_logged '^accept: Too many open files'
@@ -193,7 +194,8 @@ served_after_waits()
 
     need_readiness
     need_ours
-    # Every second one, as 06 uses poll to see if it can log a line.
+    # Make every second one fail, since 06 uses poll to see if it can log a
+    # line.
     for n in 2 4 6 8 10 12 14 16 18 20 22 24; do
         rules+=,wait:ENOMEM:$n
     done
@@ -241,7 +243,7 @@ accept_has_failed()
 @test "held up at each look at the clock, it still accepts after a pause" {
     need_readiness
     need_ours
-    # A pause of 100 ms ends between two looks.
+    # A pause of 100 ms ends between two readings of the clock.
     server_start "${SHIM[@]}" SHIM_CLOCK_DELAY=60 SHIM_FAIL=accept:EMFILE:1
     open_conn 9
     say_on 9 ||
@@ -279,7 +281,7 @@ address"
     assert_start_fails_with 'socket: Too many open files' socket:EMFILE:1
     assert_start_fails_with 'bind: Permission denied' bind:EACCES:1
     assert_start_fails_with 'bind: Address already in use' bind:EADDRINUSE:1
-    # The first address is not this machine's, the second is taken.
+    # The first address isn't this machine's, the second is in use.
     assert_start_fails_with 'bind: Address already in use' \
         bind:EADDRNOTAVAIL:1 bind:EADDRINUSE:2
     assert_start_fails_with 'listen: Address already in use' \
@@ -288,7 +290,7 @@ address"
         getsockname:ENOBUFS:1+
     case $LIKE in
         0[345]*)
-            # The first three see if stdin, stdout and stderr are open.
+            # The first three calls check if stdin, stdout and stderr are open.
             assert_start_fails_with 'fcntl: Invalid argument' fcntl:EINVAL:4
             assert_start_fails_with 'fcntl: Invalid argument' fcntl:EINVAL:5
             ;;
@@ -319,11 +321,12 @@ address"
     open_conn 8
     assert_answered 8
     open_conn 9
-    # A thread that blocks in accept looks at nothing before: it gets this one.
+    # A thread that blocks in accept hasn't waited for readiness before, so it gets
+    # this connection.
     if [ -n "${SERVER:-}" ] && say_on 9 && [ "$(faults steal)" -eq 0 ]; then
         not_for "it blocks in accept, and waits for no readiness"
     fi
-    # The stolen one ends without a byte.
+    # The stolen connection ends without a byte.
     ends_on 9 5 ||
         fail_because nonblock "the connection ends without a byte" \
             "it doesn't, within 5 s" \
@@ -350,7 +353,7 @@ connection"
     open_conn 8
     assert_answered 8
     assert_seeds_pass server schedule -n 20
-    # A program may wait with calls that the shim does not know.
+    # A program may wait with calls that the shim doesn't know.
     if [ -z "${SERVER:-}" ]; then
         assert_injected spurious
     fi
@@ -432,8 +435,8 @@ connection"
 
     need_ours
     need_readiness
-    # Some arrays grow then. In 04 it is the memory of a connection that is
-    # refused, twice, then that of the first array, then that of the second.
+    # Some arrays grow then. In 04 two connections get no memory, then the first
+    # array, then the second.
     for n in 64 68 71 74; do
         rules+=,malloc:ENOMEM:$n
     done
@@ -475,7 +478,7 @@ clients"
     server_start "${SHIM[@]}" SHIM_CLOCK=3600:300 -t 3
     open_conn 8
     assert_answered 8
-    # The jump is over when this returns, and nothing was closed by it.
+    # When this returns, the clock has jumped, and nothing was closed by that.
     silent_on 8 1.5
     say_on 8 ||
         fail_because timers "the connection lives 3 s after its last byte" \
@@ -500,8 +503,8 @@ CLOCK_MONOTONIC"
     for n in 1 2 3 4 5; do
         shim_count_anew
         server_start "${SHIM[@]}" "SHIM_SIGNAL_AT=TERM:$n"
-        # Each line causes a wait. None must follow the signal: it would wake
-        # a server that has missed it.
+        # Each line causes a wait. No line must follow the signal: it would wake
+        # a server that has missed the signal.
         (
             trap '' PIPE
             [ "$(faults signal)" -gt 0 ] || open_conn 8

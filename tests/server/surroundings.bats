@@ -21,9 +21,9 @@ rests_or_ended()
     peer_is "$2" '* 0 busy*' || ! alive "$1"
 }
 
-# closed_at_start REDIRECTIONS: starts the server so. It meets failures of
-# accept and fork, which it logs, while a client is connected: of what it
-# logs no client may see a byte.
+# closed_at_start REDIRECTIONS: starts the server with these. While a client is
+# connected, accept and fork fail, which the server logs: no client may see a
+# byte of the log.
 closed_at_start()
 {
     local name pid rule=accept:EMFILE:3-4
@@ -41,7 +41,7 @@ closed_at_start()
     if stage_allows one_at_a_time; then
         assert_echoes echo:1000 fin end
     else
-        # A server may turn this one away, but says nothing to it.
+        # A server may close this connection, but must not send a byte to it.
         name=first$SERVER_COUNT
         peer_start "$name" -l echo:1 wait echo:1000 fin end
         look_up_peer "$name"
