@@ -155,12 +155,13 @@ describe_machine()
     model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
     virtual=$(lscpu 2>/dev/null | sed -n 's/^Hypervisor vendor: *//p')
     cat <<END
-# date: $(date -u +%Y-%m-%d) cpu: ${model:-$(uname -m)}, $(nproc)
-# online${virtual:+, a virtual machine ($virtual)} kernel: $(uname -sr) memory:
-# $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo) limits:
-# $(ulimit -n) descriptors, $(ulimit -u) processes, somaxconn $(cat
-# /proc/sys/net/core/somaxconn) compiler: $(${CC:-cc} --version | head -n 1),
-# ${CFLAGS:--O2 -g} pinning: $cpu_note
+# date: $(date -u +%Y-%m-%d)
+# cpu: ${model:-$(uname -m)}, $(nproc) online${virtual:+, a virtual machine ($virtual)}
+# kernel: $(uname -sr)
+# memory: $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
+# limits: $(ulimit -n) descriptors, $(ulimit -u) processes, somaxconn $(cat /proc/sys/net/core/somaxconn)
+# compiler: $(${CC:-cc} --version | head -n 1), ${CFLAGS:--O2 -g}
+# pinning: $cpu_note
 END
 }
 

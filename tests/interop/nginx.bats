@@ -3,7 +3,8 @@
 #
 # The configuration is the one that chapter 08 shows, docs/examples/nginx.conf,
 # with other ports. nginx runs in the foreground, as the user who runs the
-# tests; its files are in the test's folder. bats file_tags=once
+# tests; its files are in the test's folder.
+# bats file_tags=once
 
 # shellcheck disable=SC2034,SC2153 # for and from the helpers in lib/stage
 load ../lib/stage

@@ -1,5 +1,5 @@
-# children -- what a server with a process for each connection has to do for
-# them bats file_tags=stage:02
+# children -- what a server with a process for each connection owes them
+# bats file_tags=stage:02
 
 load ../lib/stage
 setup() { stage_setup; }
