@@ -78,6 +78,9 @@ pending output"
 pending output to send first. While there's pending output, wait for room to \
 write and nothing else\
 $([[ $LIKE != 05* ]] || echo " (EPOLL_CTL_MOD)")"
+    elif [[ $LIKE == 0[12]* && ($2 == *limit* || $2 == *EMFILE*) ]]; then
+        echo "a spin: there's no pause after accept fails, or a loop tries \
+again and again without a wait"
     elif [[ $2 == *limit* || $2 == *EMFILE* ]]; then
         echo "a spin: there's no pause after accept fails, though the \
 listening socket stays ready; or it always waits for room to write ($writable)"
