@@ -89,7 +89,7 @@ static int connect_to(const char *host, const char *port)
             die("socket");
         if (fd != -1 && connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
             break;
-        /* The first address is the likeliest, but a refusal tells more. */
+        /* Report the first address's error, unless another one refused. */
         if (error == 0 || errno == ECONNREFUSED)
             error = errno;
         if (fd != -1)

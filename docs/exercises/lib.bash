@@ -1,8 +1,8 @@
 # lib -- what docs/exercises/exercise and tests/course/exercises.bats share
 # shellcheck shell=bash
 #
-# NN.M/solution.patch is a solution of exercise NN.M. Above the diff stand, each
-# after its name and a colon (see docs/steps/lib.bash):
+# NN.M/solution.patch is a solution of exercise NN.M. Above the diff it has
+# these paragraphs, each after its name and a colon (see docs/steps/lib.bash):
 #
 #     Title     what to do, in a line
 #     Time      how long it takes to solve
@@ -12,12 +12,13 @@
 #     Tests     FILE.bats ...: a regular expression for names of the suite's
 #               tests that it must pass as well; it may break after a |
 #
-# NN.M/wrong-NAME.patch makes of that an answer that only looks right; its first
-# line tells what is wrong with it. tests/exercises/NN.M.bats tells them apart.
+# NN.M/wrong-NAME.patch turns that into an answer that only looks right; its
+# first line says what's wrong with it. tests/exercises/NN.M.bats tells them
+# apart.
 
 # shellcheck source-path=SCRIPTDIR source=../steps/lib.bash
 . "${BASH_SOURCE[0]%/*}/../steps/lib.bash"
-# Where field and tests_of look.
+# field and tests_of read from this folder.
 STEPS_DIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 
 # exercises: prints the numbers of all that are graded, a line each.
@@ -54,8 +55,9 @@ answer()
     )
 }
 
-# grade NN.M SERVER: runs the tests of the exercise on that server and, once
-# they pass, those that it names: it must still be an echo server.
+# grade NN.M SERVER: runs the exercise's tests on that server. Once they pass,
+# also runs the suite's tests that the exercise names: it must still be an echo
+# server.
 grade()
 {
     local tests like
@@ -65,6 +67,6 @@ grade()
     export SERVER=$2 LIKE=${like:-$(about "$1" Stage)}
     FILES=exercises/$1.bats "$ROOT_DIR/tests/run" || return 1
     [ -n "$tests" ] || return 0
-    echo "# And what it did before:"
+    echo "# And the tests that it passed before:"
     FILES=${tests%%: *} FILTER=${tests#*: } "$ROOT_DIR/tests/run"
 }

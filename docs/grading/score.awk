@@ -7,9 +7,9 @@
 # of CSV. The environment has NAME, STATUS, REMARK and ISOLATION for it, and
 #
 #     HEADER=1        prints the names of the columns
-#     CLIENT=''       there is no client to be graded
+#     CLIENT=''       there's no client to grade
 #     SILENT=1        the server doesn't echo: only its client is graded
-#     STRICT=1        what was skipped is not excused
+#     STRICT=1        skipped tests count as failed
 #     FEEDBACK=FILE   writes there what the student should read
 
 # Returns text as a field of CSV. A spreadsheet takes what starts with one of
@@ -58,7 +58,7 @@ part == 1 {
         reason[file, $0] = why
         if (first == "" && kind == "failed")
             first = $0
-        # Of the first failure, and no other.
+        # Only the first failure gives hints.
         hinted += hinted || kind == "failed"
     }
 }
@@ -134,7 +134,7 @@ function feedback(to,    f, i)
     if (first != "")
         printf "\nStart with: %s\n%s", first, hint > to
     if (n_failed)
-        print "\nWhat did not pass; results.tap has the reasons:\n" > to
+        print "\nThese tests didn't pass; results.tap has the reasons:\n" > to
     for (i = 1; i <= n_failed; i++)
         print "    " failed[i] \
               (state[i] == "failed" ? "" : \

@@ -17,8 +17,8 @@ STEPS_DIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 ROOT_DIR=$(cd "$STEPS_DIR/../.." && pwd)
 STAGES_DIR=${STAGES_DIR:-$ROOT_DIR}
 
-# Git is a tool here: neither the user's settings count, nor those of the
-# repository that the current folder may lie in.
+# Runs git without the user's settings, and without those of a repository that
+# the current folder may be in.
 plain_git()
 {
     (
@@ -115,7 +115,7 @@ make_step()
         return
     fi
     make_step "$(before "$1")" "$2" || return 1
-    # DIR may lie within a repository, whose paths are not meant.
+    # DIR may be inside a repository: the patch's paths are relative to DIR.
     (cd "$2" && plain_git apply --whitespace=nowarn "$STEPS_DIR/$1.patch") &&
         return
     echo "docs/steps/$1.patch no longer applies: see docs/steps/README.md" >&2

@@ -245,7 +245,7 @@ static bool show_stage(const char *dir)
     struct job server = start(dir, "server", "0", STDOUT_FILENO);
     if (!read_line(server.out, line, sizeof(line), now_ms() + DEADLINE_MS)) {
         fprintf(stderr,
-                "demo: %s/server does not listen; start it to see why\n", dir);
+                "demo: %s/server doesn't listen; start it to see why\n", dir);
         return false;
     }
     line[strcspn(line, "\n")] = '\0';
@@ -281,7 +281,7 @@ static bool show_stage(const char *dir)
 
     print_row(name, at_once, answered - asked, n_processes, calls);
     if (!ok)
-        fprintf(stderr, "demo: %s answered wrong\n", name);
+        fprintf(stderr, "demo: %s sent a wrong answer\n", name);
     return ok;
 }
 
@@ -310,11 +310,11 @@ int main(int argc, char *argv[])
         bold, plain, dim, "stage", plain);
     for (int i = 1; i < argc; i++)
         ok = show_stage(argv[i]) && ok;
-    printf("\n 01 waits for the silent client: nobody else is served. 02 gives"
-           " each client"
-           "\n a process that may wait. From 03 on one process serves all, and"
-           " waits for"
-           "\n all of them in a single call.\n"
+    printf("\n 01 blocks on the silent client, so nobody else is served."
+           " 02 gives each"
+           "\n client a process of its own, which may block. From 03 on, one"
+           " process serves"
+           "\n all clients, and waits for all of them in a single call.\n"
            "\n Read on: docs/README.md      See one step: make diff-02"
            "      Test: make test\n\n");
     return ok ? 0 : 1;

@@ -1,7 +1,8 @@
 # bars.awk -- bars side by side, as SVG
 #
-# input: NAME TAB VALUE TAB LABEL; variables: title, desc, subtitle, css.
-# It needs svg.awk. The first bar is the measure of all: a line goes through its end.
+# input: NAME TAB VALUE TAB LABEL; variables: title, desc, subtitle, xlabel,
+# css. It needs svg.awk. All bars are compared with the first: a dashed line
+# goes down from its end, and the labels stand apart from it, in a column.
 
 BEGIN { FS = "\t" }
 
@@ -13,21 +14,31 @@ BEGIN { FS = "\t" }
         max = $2
 }
 
+function px(v)
+{
+    return left + (right - left) * v / max
+}
+
 END {
-    left = 150; right = 620
-    height = 90 + 26 * NR
-    svg_begin(height, title, desc)
+    left = 150; right = 590
+    bottom = 76 + 26 * NR
+    svg_begin(bottom + 56, title, desc)
     words("h", 24, 34, "start", title)
     words("s", 24, 56, "start", subtitle)
+    for (v = 0; v <= max; v += 5) {
+        path("grid", "M" at(px(v)) " 66V" bottom)
+        words("s", px(v), bottom + 20, "middle", v)
+    }
+    words("s", right, bottom + 42, "end", xlabel " →")
+    path("axis", "M" at(px(value[1])) " 66V" bottom, \
+        " stroke-dasharray=\"4 4\"")
     for (i = 1; i <= NR; i++) {
         y = 70 + 26 * (i - 1)
-        w = (right - left) * value[i] / max
         words(name[i] ~ /^0/ ? "b" : "", left - 10, y + 15, "end", name[i])
         box(name[i] ~ /^0[1-6]-/ ? "d" substr(name[i], 2, 1) : "d1", left, y, \
-            w, 18, 3)
-        words("s", left + w + 8, y + 14, "start", label[i])
+            px(value[i]) - left, 18, 3)
+        words("s", 736, y + 14, "end", label[i])
     }
-    path("axis", "M" at(left + (right - left) * value[1] / max) " 64V" \
-        height - 18, " stroke-dasharray=\"4 4\"")
+    path("axis", "M" left " 66V" bottom "H" right)
     print "</svg>"
 }

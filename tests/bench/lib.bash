@@ -32,7 +32,7 @@ have()
     command -v "$1" >/dev/null
 }
 
-# One line that the next one overwrites; on a terminal only.
+# Prints a line that the next one overwrites, on a terminal only.
 progress()
 {
     if [ -t 2 ]; then
@@ -40,7 +40,7 @@ progress()
     fi
 }
 
-# Builds the load generator and the stages, and names those that are there.
+# Builds the load generator and the stages. Sets stages to those that exist.
 build()
 {
     local stage
@@ -101,22 +101,22 @@ measure()
             return 0
         fi
         stop_server
-        # The bare loop and libev drop what a full send buffer refuses.
+        # The bare loop and libev drop bytes when the send buffer is full.
         progress ""
         echo "$point: $(cat "$scratch/load.err")" >&2
     done
     die "$point fails"
 }
 
-# measure_size SWEEP NAME BYTES COMMAND…: messages of so many bytes, on one
-# connection. In such a sweep BYTES stand where others have IDLE.
+# measure_size SWEEP NAME BYTES COMMAND…: measures messages of BYTES, on one
+# connection. In such a sweep BYTES takes the place of IDLE.
 measure_size()
 {
     raw=$raw.sizes measure "$1 $2 1 $3" "-s $3" "${@:4}"
 }
 
-# repeat COMMAND…: runs it for each of $rounds rounds, but begins none that
-# $budget seconds do not suffice for.
+# repeat COMMAND…: runs it for each of $rounds rounds, but starts no round for
+# which $budget seconds don't suffice.
 repeat()
 {
     local began=$SECONDS round_began
@@ -147,7 +147,7 @@ size_results()
     summarise "$raw.sizes" bytes "cpu_us rate"
 }
 
-# What the figures were measured on, a `# key: value` line each.
+# Prints what the figures were measured on, as lines of `# key: value`.
 describe_machine()
 {
     local model virtual
@@ -165,7 +165,7 @@ describe_machine()
 END
 }
 
-# twice ACTIVE N COMMAND…: runs the server with N messages on each of so many
+# twice ACTIVE N COMMAND…: runs the server with N messages on each of ACTIVE
 # connections, and then with 2 × N. A word of COMMAND that ends in log.@ becomes
 # log.1 and log.2.
 twice()
@@ -175,7 +175,7 @@ twice()
 
     for times in 1 2; do
         start_server "${@/%log.@/log.$times}" || return 1
-        # A few seconds; of a server that stalls on each message, hours.
+        # It takes a few seconds, or hours if a server stalls on each message.
         timeout 60 "$load" -m -a "$active" -n $((n * times)) \
             "$host" "$server_port" >"$scratch/load.out" 2>&1
         failed=$?
@@ -189,8 +189,8 @@ twice()
 
 # count_calls ACTIVE N COMMAND…: prints the system calls per message, by name,
 # as strace counts them: the difference between N and 2 × N messages, so that
-# start and end cancel out; a hundredth is noise, but for the waits, which many
-# messages share.
+# start and end cancel out. Less than a hundredth is noise, except for waits,
+# which many messages share.
 count_calls()
 {
     twice "$1" "$2" strace -c -f -o "$scratch/log.@" "${@:3}" || return 1
@@ -204,7 +204,8 @@ count_calls()
         }' "$scratch"/log.[12] | sort | paste -sd ,
 }
 
-# The same for user-space instructions, as callgrind counts them: one number.
+# Prints the number of user-space instructions per message, as callgrind counts
+# them.
 count_instructions()
 {
     twice "$1" "$2" valgrind --tool=callgrind \

@@ -2,7 +2,8 @@
 #
 # input: NAME TAB X TAB Y TAB LOW TAB HIGH TAB NOTE; rows of one NAME together;
 # NOTE (of its last row) goes behind the name at the line's end. A stage has
-# the color of its number; a line whose NAME ends in +nodelay is dashed.
+# the color of its number; a line whose NAME ends in +nodelay is dashed. The key
+# below the picture explains whatever dashes and thin lines it has.
 # variables: title, desc, xlabel, ylabel, css (a file); colors: NAME=NUMBER ...
 # for what is no stage; xticks: VALUE=LABEL ... in place of powers of ten
 
@@ -115,9 +116,9 @@ END {
     y0 = nice(y0)
     if (y1 > nice(y1) * 1.000001)
         y1 = next_tick(nice(y1))
-    svg_begin(430, title, desc)
+    svg_begin(452, title, desc)
     words("h", 24, 34, "start", title)
-    words("s", 24, 58, "start", ylabel)
+    words("s", 24, 58, "start", "↑ " ylabel " (logarithmic)")
     for (tick = y0; tick <= y1 * 1.000001; tick = next_tick(tick)) {
         # Powers of ten only, where there are many.
         if (y1 > 100 * y0 && tick > power(tick) * 1.000001)
@@ -135,17 +136,21 @@ END {
         if (v >= x0 * .97)
             x_tick(v, commas(v))
     path("axis", "M" left " " top "V" bottom "H" right)
-    words("s", (left + right) / 2, bottom + 44, "middle", \
-        xlabel " (both axes logarithmic)")
+    words("s", right, bottom + 44, "end", xlabel " (logarithmic) →")
     for (s = 1; s <= n_series; s++) {
         c = color(name[s])
         d = ""
         for (i = 1; i <= n[s]; i++) {
             d = d (i == 1 ? "M" : "L") at(px(x[s, i])) " " at(py(y[s, i]))
-            if (py(low[s, i]) - py(high[s, i]) > 2)
+            if (py(low[s, i]) - py(high[s, i]) > 2) {
                 path("c" c, "M" at(px(x[s, i])) " " at(py(low[s, i])) "V" \
                     at(py(high[s, i])))
+                key = "dot: median of the rounds; thin vertical line: from " \
+                    "the lowest to the highest"
+            }
         }
+        if (name[s] ~ /\+nodelay$/)
+            key = "dashed: the same server with TCP_NODELAY"
         path("line c" c, d, \
             name[s] ~ /\+nodelay$/ ? " stroke-dasharray=\"7 5\"" : "")
         for (i = 1; i <= n[s]; i++)
@@ -153,7 +158,7 @@ END {
         end[s] = py(y[s, n[s]])
         order[s] = s
     }
-    # Names stand where the lines end, from the top, none over another.
+    # Put each name where its line ends, from the top, without overlaps.
     for (i = 2; i <= n_series; i++)
         for (j = i; j > 1 && end[order[j]] < end[order[j - 1]]; j--) {
             s = order[j]; order[j] = order[j - 1]; order[j - 1] = s
@@ -176,5 +181,6 @@ END {
             " fill=\"none\" stroke-dasharray=\"1 4\"")
         words("b d" c, right + 16, place[i] + 5, "start", name[s] note[s])
     }
+    words("s", 24, bottom + 68, "start", key)
     print "</svg>"
 }

@@ -1,8 +1,8 @@
 # server.bash -- starts a server, finds its port, and ends it
 # shellcheck shell=bash
 #
-# The script that loads this has a folder of its own in $scratch, and ends a
-# server that is left when it exits.
+# The script that loads this has a folder of its own, $scratch, and kills a
+# server that still runs when it exits.
 
 server_pid=
 server_on=() # a command that runs the server, such as taskset
@@ -22,8 +22,8 @@ start_server()
     server_port=${line##*[!0-9]}
 }
 
-# stop_server [PID]: ends it, by a signal to PID (default: itself). Returns 1
-# if it had ended already.
+# stop_server [PID]: ends the server by a signal to PID (default: the server).
+# Returns 1 if it had ended already.
 stop_server()
 {
     local status=0

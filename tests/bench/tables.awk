@@ -1,8 +1,8 @@
-# tables.awk -- results files in; out comes a table or a figure
+# tables.awk -- makes a table or a figure from results files
 #
 # variables: mode (figure, md, txt) and what (a key, a table's name)
 
-# As many digits as mean something, with commas.
+# Formats a number with its significant digits, and commas.
 function human(x,    s, n)
 {
     if (x !~ /^[0-9.e+-]+$/ || x == "-")
@@ -26,7 +26,7 @@ function get(key)
     return cell[key]
 }
 
-# Median and the half of the spread in percent.
+# Formats a median, with half of the spread in percent.
 function with_spread(key, name,    m, s)
 {
     if (!((key ":status") in cell))
@@ -51,7 +51,7 @@ function value(key, name)
     return human(cell[key ":" name])
 }
 
-# The same of several columns.
+# Does the same for several columns.
 function values(key, names,    n, i, name, line)
 {
     n = split(names, name, " ")
@@ -74,21 +74,21 @@ function row(text)
     lines[++n_lines] = text
 }
 
-# Characters, not bytes, in any locale.
+# Counts characters, not bytes, in any locale.
 function width(s)
 {
     gsub(/±|×|–|µ/, "x", s)
     return length(s)
 }
 
-# A row for each server: what it promises. (tests/conformance/run)
+# Makes a row for each server, with what it promises (tests/conformance/run).
 function table_conformance(    i, p, name, n)
 {
     row("server\tversion\tpassed\tfailed\tnot reached")
     for (i = 1; i <= n_of["conformance"]; i++) {
         name = list["conformance", i]
         delete n
-        # What was skipped everywhere is asked of our stages only.
+        # A test that was skipped everywhere is for our stages only.
         for (p = 1; p <= n_of["promises"]; p++)
             if (asked[list["promises", p]])
                 n[result[name, list["promises", p]]]++
@@ -105,7 +105,8 @@ function table_graded_on(    n, i, key)
         row(key[i] "\t" head[key[i]])
 }
 
-# A row for each promise that a server fails, a column for each such server.
+# Makes a row for each promise that a server fails, a column for each such
+# server.
 function table_promises(    i, p, name, promise, line, is_bad)
 {
     line = "promise"
@@ -135,7 +136,7 @@ function pad(s, n, left,    p)
     return left ? s p : p s
 }
 
-# Prints the rows gathered; the first is the head.
+# Prints the rows that were gathered; the first is the head.
 function flush(    i, f, n, part, w, line)
 {
     for (i = 1; i <= n_lines; i++) {
@@ -164,7 +165,7 @@ function flush(    i, f, n, part, w, line)
     n_lines = 0
 }
 
-# A count, with commas but no decimals.
+# Formats a count, with commas and without decimals.
 function whole(n)
 {
     n = human(n)
@@ -172,8 +173,8 @@ function whole(n)
     return n
 }
 
-# The key of what a stage did in a sweep at a point. The sweep active begins
-# with the idle one's 1 and 0.
+# Returns the key of a stage's result in a sweep at a point. The sweep active
+# begins with the idle one's 1 and 0.
 function key_of(sweep, stage, point)
 {
     if (sweep == "active" && point == 1)
@@ -181,7 +182,7 @@ function key_of(sweep, stage, point)
     return sweep ":" stage ":" (sweep == "active" ? point ":0" : "1:" point)
 }
 
-# Rows are the points of a sweep, columns what was measured there.
+# Makes a row for each point of a sweep, and a column for each measurement.
 function table_grid(sweep, corner, points, name,    i, p, n, line, stage, point)
 {
     line = corner
@@ -233,8 +234,8 @@ function table_peers(    i, one, many, bare, narrow)
     }
 }
 
-# Rows are servers, columns some of the sizes; CPU with its ratio to the bare
-# loop's, where there is room.
+# Makes a row for each server, and columns for some of the sizes; adds the ratio
+# to the bare loop's CPU where there's room.
 function table_peer_sizes(name,    i, p, n, line, point, key, floor)
 {
     n = split("64 16384 16385 65536 262144 1048576", point, " ")
@@ -256,9 +257,9 @@ function table_peer_sizes(name,    i, p, n, line, point, key, floor)
     }
 }
 
-# The calls of a message in words, from "read=1.00,write=1.00,poll=0.10". What
-# is made for less than a twentieth of the messages is start and end, except
-# for the shared wait.
+# Puts the calls of a message into words, from "read=1.00,write=1.00,poll=0.10".
+# Calls that are made for less than a twentieth of the messages belong to start
+# and end, except for the shared wait.
 function calls(key,    n, i, part, pair, many, out)
 {
     n = split(cell[key ":calls"], part, ",")
@@ -276,7 +277,8 @@ function calls(key,    n, i, part, pair, many, out)
     return out == "" ? "-" : out
 }
 
-# Tables of one row for each of a list. A guard's key has all its parts.
+# Makes tables of one row for each item of a list. A guard's key has all its
+# parts.
 function table_rows(name,    i, item, key, part)
 {
     if (name == "look")

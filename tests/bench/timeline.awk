@@ -14,7 +14,7 @@ function bar(class, from, to, y)
 
 function ms(t)
 {
-    return sprintf(t >= 10 ? "%.0f ms" : t >= 1 ? "%.1f ms" : "%.2f ms", t)
+    return sprintf(t >= 10 ? "%.0f" : t >= 1 ? "%.1f" : "%.2f", t)
 }
 
 BEGIN {
@@ -37,7 +37,7 @@ $1 == "client" {
 function sleep_bar(p, text, t0, t1)
 {
     bar("sleeps", t0, t1, y)
-    if (px(t1) - px(t0) > 7.4 * length(text) + 8)
+    if (px(t1) - px(t0) > 6.6 * length(text) + 8)
         words("", (px(t0) + px(t1)) / 2, y + 17, "middle", text)
 }
 
@@ -56,9 +56,9 @@ function read_bars(t0, t1,    c, t, last)
     }
 }
 
-# What lasts no longer than two looks is a passing state.
+# Ignore states that were seen no more than twice: they are transient.
 $1 == "process" && $3 != "runs" && $5 - $4 >= 3 {
-    # Back in the same wait at once: one bar.
+    # If it returns to the same wait at once, draw one bar.
     i = n_calls[$2]
     if (i == 0 || call[$2, i] != $3 || $4 - to[$2, i] > 5)
         i = ++n_calls[$2]
@@ -76,27 +76,29 @@ END {
         for (i = 1; i <= n_calls[p]; i++)
             if (to[p, i] > total)
                 total = to[p, i]
-    height = 128 + 40 * (n_clients + n_processes)
+    height = 148 + 40 * (n_clients + n_processes)
     svg_begin(height, stage ": who waits for whom", \
         "Three clients of " stage " over time: when each is silent, when it " \
         "waits for an answer, and in which call each process of the server " \
         "sleeps meanwhile.")
     words("h", 24, 34, "start", stage ": who waits for whom")
-    # The key, at the right.
-    box("silent", 398, 22, 16, 14, 3)
-    words("s", 420, 34, "start", "connected, silent")
-    box("waits", 540, 22, 16, 14, 3)
-    words("s", 562, 34, "start", "waits")
-    dot("d5", 620, 29, 5)
-    words("s", 632, 34, "start", "is answered")
+    # The key
+    box("silent", 24, 48, 16, 14, 3)
+    words("s", 46, 60, "start", "connected, silent")
+    box("waits", 174, 48, 16, 14, 3)
+    words("s", 196, 60, "start", "waits for an answer")
+    dot("d5", 344, 55, 5)
+    words("s", 356, 60, "start", "answered after this many ms")
+    box("sleeps", 574, 48, 16, 14, 3)
+    words("s", 596, 60, "start", "sleeps in this call")
     bottom = height - 52
     for (t = 0; t <= total; t += 100) {
-        path("grid", "M" at(px(t)) " 54V" bottom)
+        path("grid", "M" at(px(t)) " 80V" bottom)
         words("s", px(t), bottom + 20, "middle", t)
     }
     words("s", (left + right) / 2, bottom + 40, "middle", \
-          "ms since the first client connected")
-    y = 62
+          "time in ms since the first client connected")
+    y = 88
     for (c = 1; c <= n_clients; c++) {
         words("b", left - 12, y + 17, "end", "client " c)
         n = n_events[c]
@@ -109,7 +111,7 @@ END {
                 bar("waits", time[c, i], time[c, i + 1], y)
             if (px(time[c, i + 1]) - px(time[c, i]) > 110)
                 words("", px(time[c, i] + wait / 2), y + 17, "middle", \
-                      "waits " ms(wait))
+                      "waits " ms(wait) " ms")
             else
                 words("s", px(time[c, i + 1]) + 9, y + 17, "start", ms(wait))
             dot("d5", px(time[c, i + 1]), y + 12, 5)

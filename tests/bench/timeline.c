@@ -30,7 +30,7 @@
 
 /* What a client does next, and when. */
 struct client {
-    double at; /* ms; while it waits for an answer, never */
+    double at; /* in ms; never, while it waits for an answer */
     double think; /* between the answer and what follows it */
     int messages_left;
     int fd;
@@ -116,7 +116,7 @@ static void process_changed(int i, const char *call, double now)
     p->since = now;
 }
 
-/* Notes which call a process sleeps in, or that it runs, or is gone. */
+/* Records which call a process sleeps in, or that it runs, or is gone. */
 static void look_at(int i)
 {
     char path[64];

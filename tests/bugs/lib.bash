@@ -18,9 +18,9 @@ STAGES_DIR=${STAGES_DIR:-$ROOT_DIR}
 MAKE=${MAKE:-$(command -v gmake || echo make)}
 export MAKE
 
-# plain_git ARGS…: git without the user's configuration and without what a git
-# hook exports. It looks for no repository around this folder, as the paths of
-# a patch are those in the folder.
+# plain_git ARGS…: runs git without the user's configuration and without what a
+# git hook exports. It ignores a repository around this folder, since the paths
+# in a patch are relative to the folder.
 plain_git()
 {
     env -i PATH="$PATH" LC_ALL=C HOME=/nonexistent GIT_CONFIG_NOSYSTEM=1 \

@@ -54,10 +54,10 @@ assert_usage()
 
     take_turns 65535
     ! (exec 8<>/dev/tcp/127.0.0.1/65535) 2>/dev/null ||
-        skip "somebody listens on port 65535"
+        skip "port 65535 is in use"
     for port in 0 65535; do
         client_run "${CLIENT_CMD[@]}" 127.0.0.1 "$port"
-        assert_client_exits 1 "a bound of the port is off by one"
+        assert_client_exits 1 "the check of the port's range is off by one"
     done
 }
 
@@ -65,7 +65,7 @@ assert_usage()
     [[ $LIKE == 06* ]] || not_for "it has no options"
     ours_only
     client_run "${CLIENT_CMD[@]}" -h
-    assert_client_exits 0 "a request for help is no error"
+    assert_client_exits 0 "a request for help isn't an error"
     grep -q '^usage: client \[-h\] ' "$CLIENT_OUT"
     [ ! -s "$CLIENT_ERR" ]
     start other "${CLIENT_CMD[@]}" -x
@@ -78,11 +78,11 @@ assert_usage()
     take_turns 8000
     LISTEN_PORT=8000 server_launch
     wait_until 10 server_announced_or_ended
-    server_announced || skip "somebody else has port 8000"
+    server_announced || skip "port 8000 is in use"
     for arguments in '' localhost; do
         # shellcheck disable=SC2086 # none, or one
         STDIN=$TESTS_DIR/run client_run "${CLIENT_CMD[@]}" $arguments
-        assert_client_exits 0 "other defaults than localhost and 8000"
+        assert_client_exits 0 "its defaults aren't localhost and 8000"
         assert_came_back "$TESTS_DIR/run"
     done
     server_dies
@@ -94,7 +94,7 @@ assert_usage()
     server_announced || skip "no IPv6 here"
     PORT=${SERVER_LINE##*:}
     STDIN=$TESTS_DIR/run client_run "${CLIENT_CMD[@]}" ::1 "$PORT"
-    assert_client_exits 0 "the socket is of another family than the address"
+    assert_client_exits 0 "the socket's family isn't that of the address"
     assert_came_back "$TESTS_DIR/run"
 }
 
@@ -118,7 +118,7 @@ SCRIPT
         sh "$BATS_TEST_TMPDIR/with-hosts" "$BATS_TEST_TMPDIR")
     run "${with_hosts[@]}" getent ahosts two.test
     [[ $output == *127.0.0.1* && $output == *127.0.0.2* ]] ||
-        skip "a hosts file of our own is not possible here"
+        skip "needs a hosts file of its own, which isn't possible here"
 
     # On one of the two the first attempt is refused.
     printf 'hello\n' >"$BATS_TEST_TMPDIR/hello"
@@ -133,7 +133,7 @@ SCRIPT
     # On both it is refused.
     server_dies
     client_run "${with_hosts[@]}" "${CLIENT_CMD[@]}" two.test "$PORT"
-    assert_client_exits 1 "after the last address it goes on without one"
+    assert_client_exits 1 "it continues without an address after the last one"
     grep -qi 'refused' "$CLIENT_ERR" ||
         client_failed_because "Connection refused" "$(cat "$CLIENT_ERR")" \
             "the error of another call, or none"

@@ -13,20 +13,20 @@ client_setup()
 }
 
 # random_file BYTES: writes random bytes to $BATS_FILE_TMPDIR/random, for
-# setup_file. They have everything: NULs, line ends, no line end at the end.
+# setup_file. They have NULs, newlines, and no newline at the end.
 random_file()
 {
     head -c "$1" /dev/urandom >"$BATS_FILE_TMPDIR/random"
 }
 
-# file_of BYTES: sets FILE to a file with the first so many of these.
+# file_of BYTES: sets FILE to a file with the first BYTES of these.
 file_of()
 {
     FILE=$BATS_TEST_TMPDIR/$1.random
     head -c "$1" "$BATS_FILE_TMPDIR/random" >"$FILE"
 }
 
-# Skips what a lockstep client, which waits for each answer, can't do.
+# Skips a test that a lockstep client, which waits for each answer, can't pass.
 not_lockstep()
 {
     if [[ $LIKE == 01* ]]; then
@@ -40,7 +40,7 @@ ours_only()
     [ -z "${CLIENT:-}" ] || not_for "for the stages' own clients"
 }
 
-# bad_server MODE: the server is one that has this fault.
+# bad_server MODE: starts a server with this fault (see tools/badserver.c).
 bad_server()
 {
     SERVER_CMD=("$TOOLS/badserver" "$1")
@@ -60,8 +60,8 @@ client_start()
     STDIN=${1:-/dev/null} client_run "${CLIENT_CMD[@]}" localhost "$PORT"
 }
 
-# client_failed_because EXPECTED CAME CAUSE: complains, with what the client
-# itself has said.
+# client_failed_because EXPECTED CAME CAUSE: calls fail_because, and shows the
+# client's stderr.
 client_failed_because()
 {
     if [ -s "$CLIENT_ERR" ]; then
@@ -100,16 +100,16 @@ assert_client_exits()
     [ "$STATUS" -eq 0 ] || reasoned ||
         client_failed_because "a line on stderr that says why it failed" \
             "none" \
-            "it ends rightly, but does not say why"
+            "its exit status is right, but it doesn't say why"
 }
 
-# reasoned: true if stderr has a line that is not one of the usual two.
+# reasoned: true if stderr has a line besides the usual two.
 reasoned()
 {
     grep -qvxE 'Connected to server|Disconnected from server' "$CLIENT_ERR"
 }
 
-# assert_client_says LINE…: our own client's stderr is these lines, no more.
+# assert_client_says LINE…: our own client's stderr has exactly these lines.
 assert_client_says()
 {
     local expected
@@ -119,14 +119,15 @@ assert_client_says()
     [ "$(cat "$CLIENT_ERR")" = "$expected" ] ||
         client_failed_because "on stderr: ${expected//$'\n'/; }" \
             "$(cat "$CLIENT_ERR")" \
-            "a message is missing, has other words, or says what isn't so"
+            "a message is missing, has other words, or isn't true"
 }
 
-# assert_client_fails REASON: it ends with 1, for this reason, and says so
+# assert_client_fails REASON: the client exits with 1, and prints this reason
 # between "Connected to server" and "Disconnected from server".
 assert_client_fails()
 {
-    assert_client_exits failure "what it says on stderr is not the reason" &&
+    assert_client_exits failure "its message on stderr doesn't name the \
+reason" &&
         assert_client_says "Connected to server" "$1" \
             "Disconnected from server"
 }
@@ -147,7 +148,7 @@ assert_client_echoes()
 {
     server_start
     client_start "$1"
-    assert_client_exits 0 "it waits for something that won't come"
+    assert_client_exits 0 "it waits for something that never comes"
     assert_came_back "$1"
 }
 
@@ -159,7 +160,7 @@ talk_start()
     local in=$BATS_TEST_TMPDIR/in out=$BATS_TEST_TMPDIR/out
 
     [ -p "$in" ] || mkfifo "$in" "$out"
-    # A fifo opened for both never waits for the other side.
+    # Opening a fifo for reading and writing never blocks.
     exec 6<>"$in" 7<"$in" 8<>"$out"
     FLAGS_BEFORE=$(flags_of 7 8)
     client_run sh -c 'exec "$@" <&7 >&8 6>&- 7>&- 8>&-' sh env "$@" \
@@ -220,7 +221,7 @@ connected()
     [ -s "$CLIENT_ERR" ]
 }
 
-# waiting PID: true if it is in a system call that waits, or has ended.
+# waiting PID: true if it's blocked in a system call, or has ended.
 waiting()
 {
     STATE=
@@ -229,8 +230,8 @@ waiting()
 }
 
 # count_slices: sets SLICES to how often the kernel has let the client's
-# processes run, as time_slices does, but without a look at every process of
-# the machine where the kernel lists the children.
+# processes run. Like time_slices, but without reading every process of the
+# machine, if the kernel lists the children.
 count_slices()
 {
     local pid times list=/proc/$CLIENT_PID/task/$CLIENT_PID/children
@@ -240,7 +241,7 @@ count_slices()
         SLICES=$(time_slices "$CLIENT_PID")
         return
     fi
-    # read fails at the end of a file without a newline, which it has read.
+    # read fails at the end of a file without a newline, though it has read it.
     { read -r -a children <"$list"; } 2>/dev/null || true
     SLICES=
     for pid in "$CLIENT_PID" ${children[@]+"${children[@]}"}; do
@@ -249,7 +250,7 @@ count_slices()
     done
 }
 
-# at_rest: true if the client is connected and for 0.1 s has done nothing.
+# at_rest: true if the client is connected and has done nothing for 0.1 s.
 at_rest()
 {
     local before
@@ -271,7 +272,7 @@ server_dies()
     wait_for_exit "$SERVER_PID"
 }
 
-# flags_of FD…: prints their file status flags, in octal, where /proc tells.
+# flags_of FD…: prints their file status flags, in octal, if there's /proc.
 flags_of()
 {
     local fd key value flags=

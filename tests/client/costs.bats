@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What a client may cost: no CPU while it has to wait, no memory for what it
-# passes on, no time for Nagle's algorithm.
+# What a client may cost: no CPU while it waits, no memory for the bytes that it
+# passes on, no delay by Nagle's algorithm.
 
 # Names that lib/stage sets.
 # shellcheck disable=SC2153
@@ -17,14 +17,14 @@ teardown()
     stage_teardown
 }
 
-# sparse SIZE: sets FILE to a file of zeros that takes no room.
+# sparse SIZE: sets FILE to a file of zeros that takes no disk space.
 sparse()
 {
     FILE=$BATS_TEST_TMPDIR/zeros
     truncate -s "$1" "$FILE"
 }
 
-# assert_waits WHEN: it costs no CPU then, and has not ended.
+# assert_waits WHEN: the client uses no CPU then, and hasn't ended.
 assert_waits()
 {
     assert_idle "$1" "$CLIENT_PID" || return
@@ -36,7 +36,7 @@ assert_waits()
 
 @test "client: costs no CPU after its stdin's end, the server silent" {
     not_under_valgrind
-    # 06 would end soon if it had sent nothing: nothing is to come back then.
+    # If 06 had sent nothing, it would end soon, since nothing can come back.
     bad_server silent
     client_start "$TESTS_DIR/run"
     wait_until 5 connected
@@ -45,7 +45,7 @@ assert_waits()
 
 @test "client: costs no CPU after the end of a pipe, the server silent" {
     not_under_valgrind
-    # The end of a pipe is another event than that of a file.
+    # poll reports the end of a pipe otherwise than that of a file.
     bad_server silent
     talk_start
     say hello
@@ -81,18 +81,18 @@ assert_waits()
     unread_start "$BATS_TEST_TMPDIR/in"
     say hello
     assert_hears hello
-    # The pipe has one end only now, but there is nothing to write.
+    # The pipe's reader has gone, but there's nothing to write.
     exec 8>&-
     assert_idle "after the reader of stdout has left" "$CLIENT_PID"
     say again
-    assert_client_exits failure "the write to stdout is not checked"
+    assert_client_exits failure "the result of write to stdout isn't checked"
 }
 
 @test "client: costs no CPU while nobody reads its stdout" {
     not_under_valgrind
     need_proc
     server_start
-    # Read to its end: the server's FIN waits in the socket.
+    # Read it to its end: the server's FIN is in the socket.
     sparse 200K
     unread_start "$FILE"
     wait_until 10 at_rest
@@ -128,7 +128,7 @@ assert_little_memory()
 {
     local used limit=8192
 
-    # What a sanitizer takes is not the client's.
+    # A sanitizer's memory doesn't count.
     ! grep -q libasan "/proc/$CLIENT_PID/maps" 2>/dev/null || return 0
     [ -z "${CLIENT:-}" ] || limit=$((limit + 131072))
     used=$(hwm_of_all "$CLIENT_PID")
@@ -141,7 +141,7 @@ assert_little_memory()
     not_under_valgrind
     need_proc
     server_start
-    # More than the kernel's buffers take on the way.
+    # Send more than the kernel's buffers hold on the way.
     sparse 192M
     unread_start "$FILE"
     wait_until 10 at_rest
@@ -168,21 +168,22 @@ assert_little_memory()
     wait_until 10 at_rest
     assert_waits "with stdout full, and more to come"
     assert_little_memory "while nobody reads"
-    # All that has come is written, even when the server is gone.
+    # The client writes all that has come, even when the server is gone.
     server_dies
     hang_up
     read_all_of_it wc -c
-    assert_client_exits 1 "what comes back is not compared with what was sent"
+    assert_client_exits 1 "it doesn't compare how much came back with how \
+much was sent"
     wait_for_exit "$READER_PID"
     [ "$(cat "$BATS_TEST_TMPDIR/reader.out")" -ge 65536 ]
 }
 
-# talk BYTES: sets TOOK to the microseconds that half of such messages take at
-# most, to a server that answers only when it has all of one.
+# talk BYTES: sets TOOK to the median time, in microseconds, of messages of
+# BYTES to a server that answers once it has a whole message.
 talk()
 {
     bad_server "gather=$1"
-    # By start: a client with kill(0, …) in it ends its process group.
+    # start gives it a process group, which a client with kill(0, …) kills.
     start talk "$TOOLS/talk" "$1" 20 "${CLIENT_CMD[@]}" localhost "$PORT"
     wait_for_exit "$LAST_PID" "$PATIENCE" >/dev/null && [ "$STATUS" -eq 0 ] ||
         client_failed_because "20 messages of $1 bytes come back" \
@@ -198,7 +199,8 @@ talk()
     talk 4000
     one=$TOOK
     talk 20000
-    # Five times as many bytes; 40 ms for a late ACK is hundreds of times.
+    # Five times as many bytes may take 100 times as long; with a delayed ACK of
+    # 40 ms they'd take hundreds of times as long.
     [ "$TOOK" -le $((100 * one)) ] ||
         client_failed_because \
             "20,000 bytes take at most 100 times as long as 4,000" \

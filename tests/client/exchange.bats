@@ -9,7 +9,7 @@ load client
 
 setup_file()
 {
-    # Both sides would wait for each other from about 6.5 MiB on.
+    # From about 6.5 MiB on, both sides would wait for each other.
     random_file 33554432
 }
 
@@ -24,7 +24,7 @@ teardown()
     stage_teardown
 }
 
-# stop_client, continue_client: as Ctrl-Z and fg, to all of its processes.
+# stop_client, continue_client: do to all its processes what Ctrl-Z and fg do.
 stop_client()
 {
     local pid
@@ -47,9 +47,9 @@ continue_client()
     kill -CONT -- "-$CLIENT_PID"
 }
 
-# through_pipes FILE [FIFO]: starts it on its way through a pipe, the client
-# and another pipe to a comparison, after what comes from FIFO. The exit status
-# is the client's own, or 3 if that is 0 and yet not all has come.
+# through_pipes FILE [FIFO]: sends what comes from FIFO, then FILE, through a
+# pipe, the client and another pipe to a comparison. The exit status is the
+# client's own, or 3 if that is 0 although bytes are missing.
 through_pipes()
 {
     client_run bash -c 'file=$0 first=$1 said=$2
@@ -112,7 +112,7 @@ through_pipes()
         size=${size#*:}
         CLIENT_OUT=$BATS_TEST_TMPDIR/client$size.out
         CLIENT_ERR=$BATS_TEST_TMPDIR/client$size.err
-        assert_client_exits 0 "it waits for something that won't come"
+        assert_client_exits 0 "it waits for something that never comes"
         assert_came_back "$BATS_TEST_TMPDIR/$size.random"
     done
 }
@@ -125,7 +125,8 @@ through_pipes()
 @test "client: 32 MiB of random bytes through pipes, without a deadlock" {
     server_start
     through_pipes "$RANDOM_FILE"
-    assert_client_exits 0 "a short write's rest is lost, or both sides wait" \
+    assert_client_exits 0 "the rest of a short write is lost, or both sides \
+wait" \
         $((4 * PATIENCE))
 }
 
@@ -139,7 +140,7 @@ through_pipes()
         assert_hears "$line"
     done
     hang_up
-    assert_client_exits 0 "it does not see the end of its stdin"
+    assert_client_exits 0 "it doesn't notice the end of its stdin"
 }
 
 @test "client: on a terminal lines are answered, Ctrl-Z, fg, Ctrl-D work" {
@@ -147,7 +148,7 @@ through_pipes()
     server_start
     client_run "$TOOLS/pty" "${CLIENT_CMD[@]}" localhost "$PORT"
     if wait_for_exit "$CLIENT_PID" 45 && [ "$STATUS" -eq 98 ]; then
-        skip "no terminal to be had: $(tail -n 1 "$CLIENT_ERR")"
+        skip "no terminal available: $(tail -n 1 "$CLIENT_ERR")"
     fi
     assert_client_exits 0 "EINTR after fg is taken for an error"
 }
@@ -157,13 +158,13 @@ through_pipes()
     STDIN=$TESTS_DIR/run client_run sh -c 'exec "$@" >/dev/null' sh \
         "${CLIENT_CMD[@]}" localhost "$PORT"
     assert_client_exits 0 \
-        "it waits until that is ready, which epoll never says"
+        "it waits until a file is ready, which epoll never reports"
 }
 
 @test "client: stdin and stdout may be the two directions of a socket" {
     local line
 
-    # As Node's child_process and inetd start programs.
+    # Node's child_process and inetd start programs in this way.
     server_start
     need node
     client_run node -e 'const { spawn } = require("child_process");
@@ -177,7 +178,8 @@ through_pipes()
         client.stdin.write("hello\n");
         client.on("exit", (code) => process.exitCode = code);' \
         "${CLIENT_CMD[@]}" localhost "$PORT"
-    assert_client_exits 0 "a socket is not read, written or ended as a pipe is"
+    assert_client_exits 0 "it doesn't read, write or end a socket as it does \
+a pipe"
     printf 'hello\nand goodbye\n' >"$BATS_TEST_TMPDIR/both"
     assert_came_back "$BATS_TEST_TMPDIR/both"
 }
@@ -190,7 +192,7 @@ through_pipes()
     wait_until 5 waiting "$CLIENT_PID"
     stop_client
     continue_client
-    # Input that is there already would hide an EINTR.
+    # If input were there already, EINTR couldn't occur.
     wait_until 5 waiting "$CLIENT_PID"
     say after
     assert_hears after
@@ -212,9 +214,9 @@ through_pipes()
         stops=$((stops + 1))
     done
     [ "$stops" -gt 0 ] ||
-        fail "it had ended before the first stop: this test proves nothing"
+        fail "it had exited before the first stop, so this test proves nothing"
     assert_client_exits 0 \
-        "EINTR is an error to it, or a short write's rest is lost" \
+        "EINTR is taken for an error, or the rest of a short write is lost" \
         $((4 * PATIENCE))
 }
 
@@ -224,7 +226,7 @@ through_pipes()
     file_of 40000
     client_start "$FILE"
     assert_client_exits 0 \
-        "close in place of shutdown(SHUT_WR), or neither of them"
+        "it calls close instead of shutdown(SHUT_WR), or neither of them"
     assert_came_back "$FILE"
 }
 
@@ -239,7 +241,7 @@ through_pipes()
     file_of 200000
     cat "$FILE" >&6
     wait_until 10 at_rest
-    # What is typed now is sent as well, and so is the end of it.
+    # The client also sends what's typed now, and then FIN.
     echo "one more line" | tee -a "$FILE" >&6
     hang_up
     wait_until 10 at_baseline ||
@@ -247,7 +249,7 @@ through_pipes()
             "it waits" \
             "a write to stdout blocks, or FIN waits for stdout"
     read_all_of_it cat
-    assert_client_exits 0 "stdout is not written to its end"
+    assert_client_exits 0 "it doesn't write everything to stdout"
     wait_for_exit "$READER_PID"
     CLIENT_OUT=$BATS_TEST_TMPDIR/reader.out assert_came_back "$FILE"
 }
@@ -255,7 +257,8 @@ through_pipes()
 @test "client: a server that takes its time to close is no failure" {
     bad_server open=300
     client_start "$TESTS_DIR/run"
-    assert_client_exits 0 "it ends when all has come back, without a FIN"
+    assert_client_exits 0 "it ends when everything has come back, without \
+waiting for FIN"
     assert_client_says "Connected to server" "Disconnected from server"
     assert_came_back "$TESTS_DIR/run"
 }
@@ -264,12 +267,12 @@ through_pipes()
     [[ $LIKE == 02* ]] || not_for "one process sends and receives"
     need_tracing
     server_start
-    # A leak check can't be traced.
+    # A sanitizer can't look for leaks under strace.
     STDIN=$BATS_TEST_DIRNAME/client.bash \
         ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 \
         client_run strace -f -qq -o "$BATS_TEST_TMPDIR/strace" \
         -e trace=shutdown -e inject=shutdown:delay_exit=300000 \
         "${CLIENT_CMD[@]}" localhost "$PORT"
-    assert_client_exits 0 "the count comes after FIN: it may be too late"
+    assert_client_exits 0 "it counts only after FIN, which may be too late"
     assert_came_back "$BATS_TEST_DIRNAME/client.bash"
 }

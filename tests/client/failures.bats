@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What a client promises about trouble: it ends, with 1, and says why -- also
-# when the server sends back less than it got, or more.
+# What a client promises about errors: it exits with 1 and says why, also when
+# the server sends back less than it got, or more.
 
 # Names that lib/stage sets, scripts for other shells.
 # shellcheck disable=SC2153,SC2016
@@ -31,14 +31,14 @@ dies_while_idle()
     assert_hears hello
     server_dies
     if [[ $LIKE == 01* ]]; then
-        # Lockstep reads stdin and nothing else: it learns at the next line.
+        # In lockstep the client reads only stdin: it notices at the next line.
         say 'anybody there?'
     fi
 }
 
 @test "client: the server dies while stdin is idle: exit 1 at once" {
     dies_while_idle
-    assert_client_exits 1 "it waits on stdin alone" $((2 * SLOWER))
+    assert_client_exits 1 "it waits for stdin alone" $((2 * SLOWER))
     assert_flags_kept "after a failure"
     stage_allows one_at_a_time || assert_client_says "Connected to server" \
         "server: not everything came back" "Disconnected from server"
@@ -50,7 +50,7 @@ dies_while_idle()
     CLIENT_CMD=(env --ignore-signal=TERM "${CLIENT_CMD[@]}")
     dies_while_idle
     assert_client_exits 1 \
-        "a process of it waits for one that a signal does not end"
+        "one of its processes waits for another, which the signal doesn't end"
 }
 
 @test "client: the server closes at once, stdin open: exit 1" {
@@ -64,7 +64,7 @@ dies_while_idle()
     bad_server reset=1000000
     client_start /dev/zero
     assert_client_exits 1 \
-        "a failed read or write on the socket is not an error"
+        "it ignores a failed read or write on the socket"
     [ -n "${CLIENT:-}" ] || grep -qxE \
         'server: (Connection reset by peer|Broken pipe)' "$CLIENT_ERR" ||
         client_failed_because "server: Connection reset by peer" \
@@ -86,14 +86,14 @@ dies_while_idle()
     wait_until 5 connected
     nap # so that some of it comes back
     server_dies
-    assert_client_exits 1 "the end of the echo is taken for success"
+    assert_client_exits 1 "it takes the end of the echo for success"
 }
 
 @test "client: the server swallows the last byte: exit 1" {
     bad_server truncate=5
     printf 'hello\n' >"$BATS_TEST_TMPDIR/hello"
     client_start "$BATS_TEST_TMPDIR/hello"
-    assert_client_exits 1 "what came back is not counted"
+    assert_client_exits 1 "it doesn't count what came back"
     assert_client_says "Connected to server" \
         "server: not everything came back" "Disconnected from server"
     [ "$(cat "$CLIENT_OUT")" = hello ]
@@ -102,15 +102,15 @@ dies_while_idle()
 @test "client: the server ends the echo in the middle of a file: exit 1" {
     bad_server truncate=100000
     client_start "$BATS_FILE_TMPDIR/random"
-    assert_client_exits 1 "the server's FIN is taken for success"
+    assert_client_exits 1 "it takes the server's FIN for success"
     assert_client_says "Connected to server" \
         "server: not everything came back" "Disconnected from server"
     file_of 100000
     assert_came_back "$FILE"
 }
 
-# sends_too_much MODE: the server is one that sends more than it gets: the
-# client tells, whether it has sent a line or more than a buffer.
+# sends_too_much MODE: starts a server that sends more than it gets. The client
+# says so, whether it has sent a line or more than a buffer.
 sends_too_much()
 {
     local size
@@ -120,7 +120,7 @@ sends_too_much()
         file_of "$size"
         client_start "$FILE"
         assert_client_exits 1 \
-            "it counts whether enough comes back, not too much"
+            "it checks the count for too little, but not for too much"
         assert_client_says "Connected to server" \
             "server: more came back than was sent" "Disconnected from server"
         server_kill
@@ -140,23 +140,23 @@ sends_too_much()
 }
 
 @test "client: a full disk: not 0, the reason, no hang" {
-    [ -w /dev/full ] || skip "this system has no /dev/full"
+    [ -w /dev/full ] || skip "needs /dev/full"
     server_start
     STDIN=$BATS_FILE_TMPDIR/random client_run sh -c 'exec "$@" >/dev/full' sh \
         "${CLIENT_CMD[@]}" localhost "$PORT"
-    assert_client_exits failure "write to stdout is not checked"
+    assert_client_exits failure "the result of write to stdout isn't checked"
     assert_client_says "Connected to server" \
         "stdout: No space left on device" "Disconnected from server"
 }
 
 @test "client: a full disk is seen with a single byte, too" {
-    [ -w /dev/full ] || skip "this system has no /dev/full"
+    [ -w /dev/full ] || skip "needs /dev/full"
     server_start
     printf x >"$BATS_TEST_TMPDIR/byte"
     STDIN=$BATS_TEST_TMPDIR/byte client_run \
         sh -c 'exec "$@" >/dev/full' sh "${CLIENT_CMD[@]}" localhost "$PORT"
     assert_client_exits failure \
-        "write to stdout is not checked, or at exit only"
+        "the result of write to stdout isn't checked, or only at exit"
 }
 
 @test "client: stdout's reader leaves: not 0, the reason, no hang" {
@@ -164,7 +164,7 @@ sends_too_much()
     STDIN=/dev/zero client_run bash -c '"$@" | head -c 1 >/dev/null
         exit "${PIPESTATUS[0]}"' bash "${CLIENT_CMD[@]}" localhost "$PORT"
     assert_client_exits failure \
-        "SIGPIPE ends it silently, or EPIPE is not seen"
+        "SIGPIPE ends it silently, or EPIPE isn't handled"
     assert_client_says "Connected to server" "stdout: Broken pipe" \
         "Disconnected from server"
 }
@@ -173,7 +173,7 @@ sends_too_much()
     ours_only
     server_start
     client_start /
-    assert_client_exits 1 "a failed read of stdin is taken for its end"
+    assert_client_exits 1 "it takes a failed read of stdin for EOF"
     grep -qx 'stdin: Is a directory' "$CLIENT_ERR" ||
         client_failed_because "stdin: Is a directory" "$(cat "$CLIENT_ERR")" \
             "another call is named, or another reason"
@@ -183,7 +183,7 @@ sends_too_much()
 @test "client: nothing listening: exit 1 and the reason" {
     bad_server refuse
     client_start
-    assert_client_exits 1 "connect's result is not looked at"
+    assert_client_exits 1 "the result of connect isn't checked"
     ! grep -qE '^(Connected|Disconnected)' "$CLIENT_ERR" ||
         client_failed_because "not a word of a connection" \
             "$(cat "$CLIENT_ERR")" \
@@ -191,10 +191,10 @@ sends_too_much()
 }
 
 @test "client: a host that does not resolve: exit 1 and the reason" {
-    # An empty label is no name: nobody is asked, so nobody is waited for.
+    # A name with an empty label is invalid, so no name server is asked.
     client_run "${CLIENT_CMD[@]}" no..host
-    assert_client_exits 1 "getaddrinfo's result is not looked at"
-    # The words are the C library's. The callback of 06 is not told the host.
+    assert_client_exits 1 "the result of getaddrinfo isn't checked"
+    # The C library chooses the words. 06's callback doesn't know the host.
     [ -n "${CLIENT:-}" ] ||
         grep -qE '^(no\.\.host|server): .*[Nn]ame' "$CLIENT_ERR" ||
         client_failed_because "no..host: and why" "$(cat "$CLIENT_ERR")" \

@@ -21,7 +21,7 @@ teardown()
 # client_schedule [OPTIONS]: runs the client once for each seed.
 client_schedule()
 {
-    # need_shim's SHIM, but for LD_PRELOAD.
+    # All of need_shim's SHIM but LD_PRELOAD.
     # timeout has a process group of its own: a client with kill(0, …) in it
     # would end all tests.
     "${CLEAN[@]}" ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} \
@@ -30,7 +30,7 @@ client_schedule()
         -p "$SHIM_SO" "${CLIENT_CMD[@]}"
 }
 
-# refusing_server: nobody listens on 127.0.0.1:$PORT, and nobody else can.
+# refusing_server: sets PORT to a port on which nobody listens, and nobody can.
 refusing_server()
 {
     LISTEN_HOST=127.0.0.1 bad_server refuse
@@ -40,7 +40,7 @@ refusing_server()
     export "${RATES[@]}"
     assert_seeds_pass client client_schedule -n "$SEEDS"
     assert_injected short_read short_write eintr
-    # The clients of 01 and 02 wait in read; another one may, too.
+    # The clients of 01 and 02 block in read; another client may too.
     if [ -z "${CLIENT:-}" ] && ! stage_allows one_at_a_time &&
         ! stage_allows process_each; then
         assert_injected eagain spurious
@@ -62,8 +62,8 @@ refusing_server()
     done
 }
 
-# need_two_addresses: skips what the shim's second address is for. A CLIENT may
-# know a number when it sees one, and not have it looked up.
+# need_two_addresses: skips a test that needs the shim's second address. A
+# CLIENT may not look up a HOST that's a number.
 need_two_addresses()
 {
     [ -z "${CLIENT:-}" ] ||
@@ -72,8 +72,8 @@ need_two_addresses()
         not_for "its HOST, a number, has one address"
 }
 
-# fds_with RULE: sets FDS to how many descriptors the client has open when it
-# has been answered, with those failures on its way.
+# fds_with RULE: sets FDS to how many descriptors the client has open once it
+# has got an answer, after those failures.
 fds_with()
 {
     talk_start "${SHIM[@]}" SHIM_ADDRESS=1 "SHIM_FAIL=$1"
@@ -81,7 +81,7 @@ fds_with()
     assert_hears hello
     FDS=$(fds_of "$CLIENT_PID")
     hang_up
-    assert_client_exits 0 "the second address is not as good as the first"
+    assert_client_exits 0 "it tries only the first address"
     exec 8>&-
 }
 
@@ -125,7 +125,8 @@ assert_client_fails_with()
     [ "$STATUS" = 1 ] && grep -qiE "$text" "$CLIENT_ERR" ||
         fail_because connect "exit status 1, and on stderr: $text" \
             "status $STATUS: $(cat "$CLIENT_ERR")" \
-            "the last address's error is told, and not the one that explains"
+            "it prints the error of the last address instead of the one that \
+explains the failure"
 }
 
 @test "refused by one of two addresses: that is the reason, in both orders" {
@@ -155,7 +156,7 @@ assert_client_fails_with()
 @test "what fails before the exchange is named, with the reason" {
     ours_only
     refusing_server
-    # The callback of 06's client is told why, but not in which call.
+    # The callback of 06's client learns the error, but not which call failed.
     local connect=connect socket=socket host=127.0.0.1
     if [[ $LIKE == 06* ]]; then
         connect=server socket=server host=server
@@ -192,17 +193,17 @@ assert_client_fails_with()
                 'client: Too many open files/epoll_create:EMFILE:1'
                 'stdin: Cannot allocate memory/epoll_ctl:ENOMEM:4'
                 'stdout: Cannot allocate memory/epoll_ctl:ENOMEM:5')
-            # With its other poller it makes no such calls.
+            # With its other poller 06 makes no such calls.
             client_with epoll_create:EMFILE:1
             [ "$(faults all)" -gt 0 ] || rules=("${rules[0]}")
             ;;
     esac
     if [[ $LIKE == 0[3-5]* ]]; then
-        # The first three are for stdin, stdout and stderr.
+        # The first three calls are for stdin, stdout and stderr.
         rules+=('fcntl: Bad file descriptor/fcntl:EBADF:4'
             'fcntl: Bad file descriptor/fcntl:EBADF:5')
     fi
-    # The first write that counts is to the socket: stdout is a file here.
+    # The shim counts writes to the socket only, since stdout is a file here.
     rules+=('server: No buffer space available/write:ENOBUFS:1')
     for rule in "${rules[@]}"; do
         assert_client_fails_with "^${rule%/*}\$" "${rule#*/}"
@@ -232,13 +233,13 @@ assert_client_survives_each_failure()
     local n told absent=0
 
     for ((n = 1; n < 300; n++)); do
-        # Another file each time: to remove one would cost a process.
+        # Use another file each time: removing one would cost a process.
         FAULTS=$SHIM_DIR/faults.$n
         told=$(SHIM_FAIL=$1:$2:$n client_schedule -l -f 3 2>&1) || {
             fail_because client \
-                "all came back, or exit status 1 and a reason" \
+                "everything comes back, or exit status 1 and a reason" \
                 "$told with SHIM_FAIL=$1:$2:$n" \
-                "the result of a call is not looked at"
+                "the result of a call isn't checked"
             return 1
         }
         if [ "$(faults all)" -gt 0 ]; then

@@ -30,7 +30,7 @@ teardown()
     assert_hears hello
     assert_flags_kept "while it runs"
     hang_up
-    assert_client_exits 0 "it does not see the end of its stdin"
+    assert_client_exits 0 "it doesn't notice the end of its stdin"
     assert_flags_kept "after it"
 }
 
@@ -41,10 +41,11 @@ teardown()
     talk_start
     say hello
     assert_hears hello
-    # It has nothing to read now.
+    # The client has nothing to read now.
     wait_until 5 waiting "$CLIENT_PID"
     FLAGS_BEFORE=$(flags_of 7 8)
-    ((8#${FLAGS_BEFORE##* } & 8#4000)) || fail "stdout is not non-blocking"
+    ((8#${FLAGS_BEFORE##* } & 8#4000)) || fail "this test could not make \
+stdout non-blocking"
     say again
     assert_hears again
     assert_flags_kept "while it runs"
@@ -73,7 +74,7 @@ teardown()
         talk_start
         say hello
         assert_hears hello
-        # To all of its processes, as Ctrl-C does.
+        # Send it to all its processes, as Ctrl-C does.
         kill -"$signal" -- "-$CLIENT_PID"
         STATUS=
         wait_for_exit "$CLIENT_PID" && [ "$STATUS" -ne 0 ] ||
@@ -96,8 +97,8 @@ teardown()
             "the signal stays blocked, as it was inherited"
 }
 
-# ends_with STATUS REDIRECTIONS [REASON]: started so, with a file as stdin and
-# as stdout, it ends with that status, and tells the reason.
+# ends_with STATUS REDIRECTIONS [REASON]: with these redirections, and files as
+# stdin and stdout, the client exits with that status, and prints the reason.
 ends_with()
 {
     STDIN=$FILE client_run bash -c 'exec "$@" '"$2" - \
@@ -122,7 +123,7 @@ ends_with()
     ends_with 1 '<&-' '^stdin: Bad file descriptor'
     ends_with 1 '>&-' '^stdout: Bad file descriptor'
     ends_with 1 '<&- >&-' '^stdin: Bad file descriptor'
-    # Nobody is told, but it neither hangs nor says that all is well.
+    # It can't print why, but it neither hangs nor exits with 0.
     ends_with 1 '>&- 2>&-'
     ends_with 1 '<&- >&- 2>&-'
 }
@@ -133,14 +134,14 @@ ends_with()
     file_of 40000
     ends_with 0 '2>&-'
     assert_came_back "$FILE"
-    # Its own words are not sent to the server either, and reflected.
+    # Nor does it send its own messages to the server, which would echo them.
     FILE=/dev/null
     ends_with 0 '2>&-'
     assert_came_back "$FILE"
 }
 
-# with_open_files N: the client is to be started with so many open files, so
-# that its socket is descriptor N.
+# with_open_files N: opens so many files that the client's socket becomes
+# descriptor N.
 with_open_files()
 {
     # shellcheck disable=SC2016 # for the inner shell
@@ -163,7 +164,8 @@ with_open_files()
     fi
     server_start
     client_start "$TESTS_DIR/run"
-    assert_client_exits 1 "the socket is put behind the end of the set"
+    assert_client_exits 1 "FD_SET writes past the end of the set: check the \
+socket's number"
     grep -q '^select: no room for descriptor [0-9]' "$CLIENT_ERR" ||
         client_failed_because "select: no room for descriptor, and which" \
             "another reason" \

@@ -120,7 +120,7 @@ grade_raw()
     grade SERVER="'$BATS_TEST_TMPDIR/raw'" LIKE=01-blocking \
         FILES='echo.bats schedules.bats'
     [ "$STATUS" -eq 0 ]
-    [ "$(count '^ok .*seeded schedule.*# skip the shim does not reach')" -eq 1 ]
+    [ "$(count '^ok .*seeded schedule.*# skip the shim doesn.t reach')" -eq 1 ]
     [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
 }
 

@@ -52,5 +52,5 @@ same_with()
         -e inject=ptrace:error=EPERM docs/tools/trace 03
     echo "$output"
     [ "$status" -eq 1 ]
-    [[ $output == *"strace may not trace here"* ]]
+    [[ $output == *"strace isn't allowed to trace here"* ]]
 }

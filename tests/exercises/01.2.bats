@@ -1,4 +1,4 @@
-# 01.2 -- a write to a client that has left fails, and makes no signal
+# 01.2 -- a write to a client that has left fails without a signal
 
 load exercise
 
@@ -11,7 +11,7 @@ load exercise
         ! has_signal "$(signals_of "$SERVER_PID" "$kind")" 13 ||
             fail_because sigpipe "SIGPIPE at its default" \
                 "/proc/$SERVER_PID/status has it in $kind" \
-                "the process still does something about the signal: \
-only the flag of send should"
+                "the process still changes what SIGPIPE does: use only send's \
+flag"
     done
 }

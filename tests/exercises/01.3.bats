@@ -1,4 +1,4 @@
-# 01.3 -- a client that has said nothing for 2 seconds is given up
+# 01.3 -- closes the connection of a client that was silent for 2 seconds
 
 load exercise
 
@@ -7,8 +7,9 @@ load exercise
     peer_start silent echo:10 wait
     peer_wait silent '1 waiting*'
     peer -t 6 echo:1000 fin end || fail_because one-at-a-time \
-        "the second client served after 2 s" "$(complaint)" "the silent one \
-is still waited for: does read return, and is its -1 with EAGAIN the end?"
+        "the second client served after 2 s" "$(complaint)" \
+        "the silent client still blocks it: does read return, and does -1 \
+with EAGAIN end the connection?"
 }
 
 @test "01.3: a client that pauses for a second is served on" {
@@ -16,7 +17,7 @@ is still waited for: does read return, and is its -1 with EAGAIN the end?"
     peer echo:10 pause:1000 echo:10 pause:1000 echo:10 fin end ||
         fail_because one-at-a-time "all comes back, after pauses of 1 s" \
             "$(complaint)" \
-            "it gives up too soon: tv_sec has seconds, tv_usec microseconds"
+            "it gives up too soon: tv_sec holds seconds, tv_usec microseconds"
 }
 
 @test "01.3: with no client, it waits for more than 2 seconds" {
@@ -24,6 +25,6 @@ is still waited for: does read return, and is its -1 with EAGAIN the end?"
     pause 2.5 # the time in which nothing may happen
     [ ! -s "$SERVER_ERR" ] ||
         fail_because accept "nothing on stderr" "$(head -n 1 "$SERVER_ERR")" \
-            "accept has the time limit, too: give it to the connection"
+            "accept has the time limit too: set it on the connection"
     assert_echoes -t 5 echo:1000 fin end
 }

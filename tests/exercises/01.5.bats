@@ -24,12 +24,12 @@ threads_are()
     peer_start crowd -n 30 -t 5 echo:1000 wait fin end
     wait_until 5 peer_is crowd '30 waiting*' ||
         fail_because 01#its-limit "30 clients served beside a silent one" \
-            "$(peer_state crowd)" "main still waits for a client, or closes \
-the connection that a thread has"
+            "$(peer_state crowd)" \
+            "main still waits for a client, or closes a thread's connection"
     wait_until 5 threads_are 32 ||
         fail_because 01#its-limit "32 threads, with main's" \
             "$THREADS, and $(count_children "$SERVER_PID") children" \
-            "not a thread for each connection"
+            "it doesn't start a thread for each connection"
     peer_continue crowd silent
     assert_peer_succeeds crowd
     assert_peer_succeeds silent
@@ -48,7 +48,7 @@ the connection that a thread has"
     resume "$SERVER_PID"
     peer_continue crowd
     assert_served crowd 01#exercises "200 clients served" \
-        "a thread has another one's descriptor: does each have its own copy?"
+        "a thread uses another one's descriptor: does each have its own copy?"
 }
 
 # memory_of PID: prints the size of all its mappings, in KiB.
@@ -68,7 +68,7 @@ memory_of()
     peer -n 200 echo:100 fin end
     wait_until 5 threads_are 1
     after=$(memory_of "$SERVER_PID")
-    # Of a hundred at once some stacks are kept for the next threads.
+    # The C library keeps some stacks for the next threads.
     [ $((after - before)) -le 20000 ] ||
         fail_because 01#exercises "about as much memory as before 200 threads" \
             "$((after - before)) KiB more" \

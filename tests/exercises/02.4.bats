@@ -7,14 +7,14 @@ children_are()
     [ "$(count_children "$SERVER_PID")" -eq "$1" ]
 }
 
-# start_crowd N: starts N clients, each of whom stays; 50 are served.
+# start_crowd N: starts N clients that stay; 50 of them are served.
 start_crowd()
 {
     peer_start crowd -n "$1" echo:100 wait fin end
     wait_until 5 peer_is crowd '[5-9][0-9] waiting*' >/dev/null || true
     peer_is crowd '50 waiting*' ||
         fail_because fork "50 of $1 clients served" "$(peer_state crowd)" \
-            "it accepts more than 50, or stops before"
+            "it accepts more than 50, or stops earlier"
 }
 
 @test "02.4: of 60 clients 50 are served; the others wait, and come next" {
@@ -25,7 +25,8 @@ start_crowd()
     peer_is crowd '50 waiting, 10 busy, 0 done, 0 lost*' && children_are 50 ||
         fail_because fork "50 children, 10 clients in the accept queue" \
             "$(count_children "$SERVER_PID") children; $(peer_state crowd)" \
-            "the limit isn't kept, or clients are refused: don't accept"
+            "it exceeds the limit, or closes connections: at the limit, don't \
+call accept"
     peer_continue crowd
     wait_until 5 peer_is crowd '*, 60 done*' ||
         fail_because zombies "the 10 are served when others end" \
@@ -44,12 +45,13 @@ start_crowd()
     resume "$SERVER_PID"
     start_crowd 50 || fail_because zombies "50 more clients served" \
         "$(peer_state crowd)" \
-        "one SIGCHLD stands for many children: count each that is reaped"
+        "one SIGCHLD may stand for many children: count each child that you \
+reap"
     peer_continue crowd
     assert_peer_succeeds crowd
 }
 
-# none_runs: all its children are zombies.
+# none_runs: true if all its children are zombies.
 none_runs()
 {
     look_at_children "$SERVER_PID"
@@ -60,15 +62,15 @@ none_runs()
     start_noting CALLS_STOP=1
     peer_start crowd -n 50 echo:100 wait fin end
     peer_wait crowd '50 waiting*'
-    # It stops just before pause or sigsuspend, if it uses these.
+    # The server stops just before pause or sigsuspend, if it uses these.
     wait_until 5 stopped "$SERVER_PID" ||
-        skip "it waits neither in pause nor in sigsuspend"
+        skip "needs a server that waits in pause or sigsuspend"
     peer_continue crowd
     assert_peer_succeeds crowd
     wait_until 10 none_runs
     resume "$SERVER_PID"
     peer -t 5 echo:100 fin end || fail_because 02#exercises \
-        "the next client is served" "$(complaint)" "SIGCHLD came after the \
-check and before the wait, which it doesn't end: block it, and unblock it in \
-sigsuspend"
+        "the next client is served" "$(complaint)" \
+        "SIGCHLD came after the check and before the wait, so it doesn't end \
+the wait: block it, and unblock it in sigsuspend"
 }

@@ -2,8 +2,8 @@
 
 load exercise
 
-# start_held: starts the server, whose writes take nothing until let_go, and a
-# client that sends 1000 bytes, and 1000 more at each peer_continue.
+# start_held: starts the server, whose writes fail with EAGAIN until let_go, and
+# a client that sends 1000 bytes, and 1000 more at each peer_continue.
 start_held()
 {
     HOLD=$BATS_TEST_TMPDIR/hold
@@ -28,12 +28,12 @@ has_read()
     [ "$(bytes_read)" -eq "$1" ]
 }
 
-# assert_reads N: it comes to have read N bytes, and not one more.
+# assert_reads N: the server reads N bytes in all, and not one more.
 assert_reads()
 {
     wait_until 5 has_read "$1" >/dev/null || fail_because state \
         "$1 bytes are read while its writes take nothing" "$(bytes_read)" \
-        "it reads only when the buffer is empty, or where there is no room"
+        "it reads only when the buffer is empty, or when there's no room in it"
 }
 
 @test "03.4: reads more behind what is still to be sent, while there is room" {
@@ -56,7 +56,7 @@ assert_reads()
     assert_peer_succeeds client
     [ "$(noted read '' 0)" -eq 1 ] ||
         fail_because fin "one read that returns 0" "$(noted read '' 0)" \
-            "after FIN the socket stays readable: don't ask any more"
+            "after FIN the socket stays readable: stop watching it"
 }
 
 eof_is_read()

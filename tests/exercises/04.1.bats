@@ -1,4 +1,4 @@
-# 04.1 -- the walk stops when all that poll has counted have been seen
+# 04.1 -- the walk stops once it has seen as many elements as poll has counted
 
 load exercise
 
@@ -20,11 +20,11 @@ load exercise
         reads=$(noted read '' -1)
         [ "$reads" -ge "$fewest" ] || fewest=$reads
     done
-    # From one of the two ends, the ready one is the first.
+    # Seen from one of the two ends, the ready one comes first.
     [ "$fewest" -eq 0 ] ||
         fail_because walk "only the connection that is ready is read" \
             "$fewest reads of others while 5 messages came" \
-            "the walk goes on after all that poll has counted were seen"
+            "the walk continues after it has seen as many as poll counted"
 }
 
 @test "04.1: ten that are ready at once have their turn in one iteration" {
@@ -46,7 +46,7 @@ load exercise
     most=$(most_in_a_turn read)
     [ "$most" -eq 10 ] ||
         fail_because walk "10 reads between two waits" "at most $most" \
-            "those count that are ready, not those that were walked over"
+            "count the ready connections, not every one that you pass"
     peer_continue crowd
     assert_peer_succeeds crowd
 }

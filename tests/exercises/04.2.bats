@@ -1,4 +1,4 @@
-# 04.2 -- an element of fds is written when something changes
+# 04.2 -- writes an element of fds only when something changes
 
 load exercise
 
@@ -15,7 +15,7 @@ load exercise
     peer_wait talker '1 waiting*1290 received*'
     most=$(awk '$1 == "wait" && $4 > most { most = $4 }
         END { print most + 0 }' "$NOTES")
-    # That of the listening socket, and the talker's.
+    # Those are the listening socket's and the talker's.
     [ "$most" -le 2 ] ||
         fail_because interest "at most 2 elements written for a poll" \
             "$most of 52" "the array is filled again in each iteration"
@@ -33,12 +33,13 @@ load exercise
     forget_notes
     peer_continue first
     assert_peer_succeeds first
-    # Nobody is ready when this comes: so nobody else is read.
+    # No other connection is ready when this comes, so no other is read.
     peer echo:10 fin end
     [ "$(noted read '' -1)" -eq 0 ] ||
-        fail_because walk "no read but of what has come" \
-            "$(noted read '' -1) reads that failed with EAGAIN" "the element \
-in the gap still has the descriptor that was closed: poll says POLLNVAL"
+        fail_because walk "no read without bytes to read" \
+            "$(noted read '' -1) reads that failed with EAGAIN" \
+            "the element in the gap still has the closed descriptor, so poll \
+reports POLLNVAL"
     peer_continue others
     assert_peer_succeeds others
     assert_server_healthy

@@ -25,12 +25,12 @@ last_size()
     hold_and_release 1000
     peak=$(awk '$1 == "realloc" && $3 > n { n = $3 } END { print n + 0 }' \
         "$NOTES")
-    # One that comes and goes, if it shrinks a step at a time.
+    # One client comes and goes, in case it shrinks a step at a time.
     peer echo:10 fin end
     peer echo:10 fin end
     [ "$(last_size)" -lt $((peak / 8)) ] ||
         fail_because grow "less than an eighth of the $peak bytes at the peak" \
-            "$(last_size)" "the array never becomes shorter"
+            "$(last_size)" "the array never shrinks"
     assert_echoes echo:1000 fin end
 }
 
@@ -52,7 +52,8 @@ last_size()
     done
     [ "$most" -le 2 ] ||
         fail_because grow "2 reallocs at most (two arrays grow once) while 5 \
-clients come and go" "$most" "the marks for longer and shorter are too close"
+clients come and go" "$most" "the sizes at which it grows and shrinks are too \
+close"
 }
 
 @test "04.3: a realloc to a smaller size that fails is no loss" {
@@ -62,5 +63,6 @@ clients come and go" "$most" "the marks for longer and shorter are too close"
     hold_and_release 300
     peer_continue staying
     assert_served staying grow "5 clients who stay are served" \
-        "realloc returned NULL, and the old array is there: keep its pointer"
+        "realloc returned NULL, and the old array still exists: keep its \
+pointer"
 }

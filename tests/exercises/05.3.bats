@@ -9,10 +9,10 @@ load exercise
         fin end ||
         fail_because 05#exercises "a client that pauses for 1 s is served" \
             "$(complaint)" \
-            "each message starts its 2 s anew: move it to the list's end"
+            "each message restarts its 2 s: move it to the end of the list"
     wait_for_exit "$PEER_silent" 9 && [ "$STATUS" -eq 0 ] ||
         fail_because 05#exercises "a silent client gets FIN after 2 s" \
-            "$(peer_state silent)" "nobody looks for those that are due"
+            "$(peer_state silent)" "it never checks which connections are due"
 }
 
 @test "05.3: a message costs no system call more than before" {
@@ -25,7 +25,7 @@ load exercise
         fail_because 05#exercises \
             "a wait for each of 100 messages, and no other call" \
             "$(noted wait) waits, $more epoll_ctl and timerfd_settime" \
-            "a time limit needs no kernel: a list in order is enough"
+            "a time limit needs no system call: a sorted list is enough"
 }
 
 @test "05.3: 100 idle connections wake nobody up" {
@@ -37,7 +37,7 @@ load exercise
     [ "$(noted wait)" -le 3 ] ||
         fail_because 05#exercises "the server sleeps while nothing is due" \
             "$(noted wait) waits in 1 s" \
-            "wait until the first of the list is due, and no shorter"
+            "wait until the first of the list is due, and not shorter"
 }
 
 @test "05.3: stopped for longer than that, it answers what has come" {
@@ -50,6 +50,6 @@ load exercise
     wait_until 5 peer_is client '*1010 sent*'
     resume "$SERVER_PID"
     assert_served client 05#exercises "what came in the meantime comes back" \
-        "it is closed before its event is handled: close those that are due \
-when all events of this wait have been seen"
+        "it closes the connection before it handles its event: close the \
+connections that are due after all events of this wait"
 }

@@ -28,7 +28,7 @@ start_echo_proxy()
 
 @test "06.2: a half-close passes through, both ways" {
     start_echo_proxy
-    # The target answers after FIN what it couldn't send before.
+    # After FIN the target sends what it couldn't send before.
     assert_echoes send:3M fin receive end
     stop "$TARGET_PID"
     peer_start client send:1000 fin receive end
@@ -37,7 +37,7 @@ start_echo_proxy()
     assert_peer_succeeds client
 }
 
-# assert_bounded STEP…: a client that does this costs the proxy at most 1 MiB.
+# assert_bounded STEP…: a client with these steps costs the proxy at most 1 MiB.
 assert_bounded()
 {
     local before after
@@ -57,7 +57,7 @@ conn_write returns false, pause the other connection"
     assert_peer_succeeds stalled
 }
 
-# is_at_rest: the proxy has slept for 0.1 s.
+# is_at_rest: true if the proxy has slept for 0.1 s.
 is_at_rest()
 {
     local ran
@@ -94,6 +94,6 @@ is_at_rest()
     kill -KILL "$TARGET_PID"
     peer -t 5 send:10 drain || fail_because close \
         "the client's connection ends when there is no target" "$(complaint)" \
-        "on_close of one has to close the other"
+        "in on_close of one connection, close the other"
     alive "$SERVER_PID"
 }

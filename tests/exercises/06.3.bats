@@ -1,4 +1,4 @@
-# 06.3 -- what takes 200 ms is given to a worker process
+# 06.3 -- a worker process does the work that takes 200 ms
 
 load exercise
 
@@ -8,15 +8,16 @@ say()
     printf '%s\n' "$1" >&9
 }
 
-# assert_answered TEXT: the next line that comes back.
+# assert_answered TEXT: this is the next line that comes back.
 assert_answered()
 {
     local line=
 
     read -r -t 5 -u 9 line || true
     [ "$line" = "$1" ] ||
-        fail_because state "the answer: $1" "${line:-nothing}" "what is sent \
-after \`work' overtakes it, or is lost: pause the connection meanwhile"
+        fail_because state "the answer: $1" "${line:-nothing}" \
+            "what is sent after \`work' overtakes it, or is lost: pause the \
+connection meanwhile"
 }
 
 # has_worker: sets WORKER to the id of the server's child.
@@ -32,7 +33,7 @@ start_working()
 {
     server_start
     exec 9<>"/dev/tcp/localhost/$PORT"
-    # There from the start, or made for the work.
+    # The worker may run from the start, or be forked for the work.
     if has_worker; then
         stop "$WORKER"
         say work
@@ -40,7 +41,7 @@ start_working()
         say work
         wait_until 1 has_worker >/dev/null ||
             fail_because starve "a child process that works" "none" \
-                "the process that serves all computes itself"
+                "the process that serves the clients computes itself"
         stop "$WORKER"
     fi
 }
@@ -58,7 +59,7 @@ start_working()
     look_at_time "$SERVER_PID"
     [ $((CPU_MS - before)) -ge 150 ] ||
         fail_because starve "200 ms of CPU time for work" \
-            "$((CPU_MS - before)) ms" "nobody computes"
+            "$((CPU_MS - before)) ms" "no process computes"
 }
 
 @test "06.3: others are served while it works" {
@@ -72,7 +73,7 @@ start_working()
 
 @test "06.3: what a client sends after work comes back after it" {
     start_working
-    # Served after work was read, and the next after more, in any case.
+    # These are served after `work' was read, and the next ones after `more'.
     assert_echoes -t 5 ping:5 fin end
     say more
     assert_echoes -t 5 ping:5 fin end

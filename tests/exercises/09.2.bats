@@ -2,8 +2,8 @@
 
 load exercise
 
-# send_while_stopped: 3 clients send 20,000 bytes each, which are read in 200
-# pieces, and FIN, while the server is stopped.
+# send_while_stopped: while the server is stopped, 3 clients send 20,000 bytes
+# each, which it will read in 200 pieces, and FIN.
 send_while_stopped()
 {
     start_noting CALLS_SHORT=100
@@ -13,7 +13,7 @@ send_while_stopped()
     resume "$SERVER_PID"
     assert_served clients edge "3 clients get their 20,000 bytes back" \
         "a connection that isn't drained gets no new event: keep it on a \
-list, and don't sleep while there is one"
+list, and don't sleep while the list has one"
 }
 
 @test "09.2: a connection is read at most 16 times between two waits" {
@@ -25,7 +25,7 @@ list, and don't sleep while there is one"
         END { print most + 0 }' "$NOTES")
     [ "$most" -le 16 ] ||
         fail_because edge "at most 16 reads of a descriptor in an iteration" \
-            "$most" "a connection is read until it has nothing more"
+            "$most" "it reads a connection until nothing is left"
 }
 
 @test "09.2: it sleeps when all are drained" {

@@ -5,20 +5,20 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# start_noting [VAR=…]: starts the server so that its calls are noted (see
-# tools/calls.c), lets it echo once, and forgets what it noted so far. VARs are
-# for calls.so. Skips the test where that doesn't reach the program.
+# start_noting [VAR=…]: starts the server so that its calls are recorded (see
+# tools/calls.c), lets it echo once, and clears the record. VARs are for
+# calls.so. Skips the test if that doesn't reach the program.
 start_noting()
 {
     need_tool calls.so
-    # LD_PRELOAD ends at a blank, which this path hasn't.
+    # LD_PRELOAD ends at a blank; this path has none.
     ln -sf "$TOOLS/calls.so" "$BATS_RUN_TMPDIR/calls.so"
     NOTES=$BATS_TEST_TMPDIR/calls
     server_start "LD_PRELOAD=$BATS_RUN_TMPDIR/calls.so" "CALLS=$NOTES" \
         "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}" "$@" ||
         return 1
     server_warm_up
-    [ -s "$NOTES" ] || skip "calls.so does not reach this program"
+    [ -s "$NOTES" ] || skip "calls.so doesn't reach this program"
     forget_notes
 }
 
@@ -27,8 +27,8 @@ forget_notes()
     : >"$NOTES"
 }
 
-# noted NAME [FD [RESULT [DETAIL]]]: prints how many such calls were noted.
-# Each is a regular expression.
+# noted NAME [FD [RESULT [DETAIL]]]: prints how many such calls were recorded.
+# Each argument is a regular expression.
 noted()
 {
     grep -cE "^$1 ${2:-[^ ]*} ${3:-[^ ]*}( ${4:-.*})?\$" "$NOTES" || true
@@ -44,8 +44,8 @@ most_in_a_turn()
         END { print most + 0 }' "$NOTES"
 }
 
-# assert_served NAME TOPIC EXPECTED CAUSE: that peer gets all back. The cause is
-# what this exercise would say of it.
+# assert_served NAME TOPIC EXPECTED CAUSE: that peer gets every byte back. CAUSE
+# is the likely cause in this exercise.
 assert_served()
 {
     look_up_peer "$1"
@@ -66,8 +66,8 @@ has_signal()
     (((16#$1 >> ($2 - 1)) & 1))
 }
 
-# accept_a_crowd: 40 clients come while the server is stopped; it accepts and
-# serves them.
+# accept_a_crowd: 40 clients connect while the server is stopped; then it
+# accepts and serves them.
 accept_a_crowd()
 {
     start_noting
@@ -89,10 +89,10 @@ assert_accepts_16()
     most=$(most_in_a_turn accept)
     [ "$most" -le 16 ] ||
         fail_because starve "at most 16 accepted between two waits" "$most" \
-            "no cap: as long as connections come, nobody else is served"
+            "there's no cap: while new connections come, nobody else is served"
     [ "$most" -eq 16 ] ||
         fail_because accept "16 of 40 accepted before the next wait" "$most" \
-            "it goes back to the wait while connections are in the queue"
+            "it returns to the wait while connections are in the accept queue"
 }
 
 # assert_accepts_until_eagain: no two accepts fail between two waits.
@@ -102,5 +102,5 @@ assert_accepts_until_eagain()
     awk '$1 == "wait" { n = 0 }
          $1 == "accept" && $3 < 0 && ++n == 2 { exit 1 }' "$NOTES" ||
         fail_because nonblock "no more accept after EAGAIN" "several" \
-            "EAGAIN says that nobody waits: leave the loop"
+            "EAGAIN says that the accept queue is empty: leave the loop"
 }

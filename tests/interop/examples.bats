@@ -58,10 +58,10 @@ assert_prints()
     shift
     diff <([ $# -eq 0 ] || printf '%s\n' "$@") "$file" ||
         fail_because twins "these lines: $*" "the difference above" \
-            "the twin of $file does not do what it does"
+            "the twin of $file doesn't do the same"
 }
 
-# pair SERVER CLIENT: the server of one language, the client of the other.
+# pair SERVER CLIENT: runs a server in one language with a client in the other.
 pair()
 {
     need node

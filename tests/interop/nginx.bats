@@ -2,8 +2,8 @@
 # nginx -- a real nginx in front of several of our servers
 #
 # The configuration is the one that chapter 08 shows, docs/examples/nginx.conf,
-# with other ports. nginx runs in the foreground as whoever runs the tests; its
-# files are in the test's folder.
+# with other ports. nginx runs in the foreground, as the user who runs the
+# tests; its files are in the test's folder.
 # bats file_tags=once
 
 # shellcheck disable=SC2034,SC2153 # for and from the helpers in lib/stage
@@ -54,7 +54,8 @@ nginx_start()
     NGINX_PID=$LAST_PID
     if ! wait_until 10 can_connect "$FRONT"; then
         fail_because nginx "nginx listens on port $FRONT" \
-            "$(cat "$BATS_TEST_TMPDIR/nginx.err")" "another port is taken"
+            "$(cat "$BATS_TEST_TMPDIR/nginx.err")" \
+            "a port that it needs is in use"
         return 1
     fi
     # It listens before it handles signals, and has workers after that.
@@ -66,7 +67,7 @@ can_connect()
     (exec 9<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# Starts three servers, of three designs. Sets PIDS and PORTS.
+# Starts three servers of three stages. Sets PIDS and PORTS.
 servers_start()
 {
     local stage
@@ -86,8 +87,8 @@ has_workers()
     [ "$(count_children "$NGINX_PID")" -eq "$1" ]
 }
 
-# assert_echoes_for_20: through nginx 20 clients get back the 100 KB that each
-# of them has sent, and what they send last, and FIN.
+# assert_echoes_for_20: through nginx, 20 clients get back the 100 KB that each
+# of them has sent, what they send last, and FIN.
 assert_echoes_for_20()
 {
     local output
@@ -121,7 +122,8 @@ assert_echoes_for_20()
         if [ "$n" -lt 5 ] || [ "$n" -gt 15 ]; then
             fail_because nginx-share \
                 "about 10 of 30 connections on each of three servers" \
-                "$n on the one at port ${PORTS[i]}" "least_conn is not at work"
+                "$n on the one at port ${PORTS[i]}" \
+                "least_conn isn't in effect"
             return 1
         fi
     done
@@ -154,6 +156,6 @@ assert_echoes_for_20()
     wait_for_exit "$NGINX_PID"
     if [ "$STATUS" -ne 0 ]; then
         fail_because nginx-master \
-            "exit status 0" "$STATUS" "a worker would not end"
+            "exit status 0" "$STATUS" "a worker doesn't end"
     fi
 }

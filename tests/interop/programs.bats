@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# programs -- with programs that nobody here wrote: Node's net module, nc and
-# socat, as clients of our servers and as servers of our clients
+# programs -- our servers and clients with Node's net module, nc and socat, as
+# clients of our servers and as servers for our clients
 
 # Names that lib/stage sets.
 # shellcheck disable=SC2153
@@ -24,18 +24,18 @@ teardown()
     stage_teardown
 }
 
-# node_clients COUNT BYTES HALF_OPEN: Node's clients, all at once.
+# node_clients COUNT BYTES HALF_OPEN: runs COUNT clients of Node's, all at once.
 node_clients()
 {
     start node node "$INTEROP/echo-clients.js" "$@" localhost "$PORT"
-    assert_ends node "a byte is lost, or the FIN does not come"
+    assert_ends node "a byte is lost, or FIN doesn't come"
 }
 
 # assert_gets_back COMMAND…: the program sends FILE, and gets FILE back.
 assert_gets_back()
 {
     STDIN=$FILE start other "$@"
-    assert_ends other "the echo is not whole, or has no end"
+    assert_ends other "the echo isn't complete, or FIN doesn't come"
     assert_is_back other
 }
 
@@ -58,16 +58,16 @@ assert_ends()
         "${STATUS:-no end}: $(tail -n 3 "$BATS_TEST_TMPDIR/$1.err")" "$2"
 }
 
-# assert_is_back NAME: fails unless NAME's stdout is what FILE is.
+# assert_is_back NAME: fails unless NAME's stdout is the same as FILE.
 assert_is_back()
 {
     local diff
 
     diff=$(cmp "$FILE" "$BATS_TEST_TMPDIR/$1.out" 2>&1) && return
     fail_because short-write \
-        "$(wc -c <"$FILE") bytes, the same that were sent" \
+        "$(wc -c <"$FILE") bytes, the ones that were sent" \
         "$(wc -c <"$BATS_TEST_TMPDIR/$1.out") bytes: $diff" \
-        "a short read's or write's rest is lost"
+        "the rest of a short read or a short write is lost"
 }
 
 @test "server: a client of Node's net module" {
@@ -98,7 +98,7 @@ assert_is_back()
 
 @test "server: socat as client" {
     need socat
-    # socat tries one address of a name only, which may be the other one.
+    # socat tries only one address of a name, which may be the wrong one.
     LISTEN_HOST=127.0.0.1 server_start
     assert_gets_back socat -t 30 - "TCP:127.0.0.1:$PORT"
 }
@@ -129,7 +129,7 @@ assert_is_back()
     done
     for i in {1..20}; do
         LAST_PID=${pids[i - 1]}
-        assert_ends "client$i" "the echo is not whole, or has no end"
+        assert_ends "client$i" "the echo isn't complete, or FIN doesn't come"
         assert_is_back "client$i"
     done
 }

@@ -1,7 +1,7 @@
-# assertions -- each returns 1 and says what was expected and why it may fail
+# assertions -- each returns 1 on failure, and says what was expected and why
 # shellcheck shell=bash
 #
-# Where bats-assert has an assertion of the name, ours does the same.
+# Assertions with a name from bats-assert do the same as there.
 
 # fail SENTENCE…: prints the sentences, a line each, and returns 1.
 fail()
@@ -10,8 +10,8 @@ fail()
     return 1
 }
 
-# section TOPIC: prints where the course explains it to the stage under test:
-# a line of the file topics, or NN#HEADING, a heading in the chapter of stage NN.
+# section TOPIC: prints where the course explains it for the stage under test: a
+# line of the file topics, or NN#HEADING, a heading in the chapter of stage NN.
 section()
 {
     local topic stages place found=$1 file
@@ -50,16 +50,17 @@ fail_because()
     return 1
 }
 
-# assert_server_ends STATUS [CAUSE [SECONDS]]: the server, which was told to end,
-# does so within this time (default 10 s), with that exit status.
+# assert_server_ends STATUS [CAUSE [SECONDS]]: the server, which was told to
+# end, does so within this time (default 10 s), with that exit status.
 assert_server_ends()
 {
-    local cause=${2:-"a graceful shutdown is no error, and closes all"}
+    local cause=${2:-"a graceful shutdown is no error, and closes everything"}
 
     if ! wait_for_exit "$SERVER_PID" "${3:-10}" >/dev/null; then
         fail_because shutdown "the server ends, with status $1" \
             "it still runs after ${3:-10} s" \
-            "something is still watched, or a timer still runs: $cause"
+            "the loop still watches a descriptor, or a timer still runs: \
+$cause"
         return 1
     fi
     [ "$STATUS" -eq "$1" ] ||
@@ -67,12 +68,12 @@ assert_server_ends()
             "status $STATUS; $(tail -n 3 "$SERVER_ERR")" "$cause"
 }
 
-# assert_echoes [OPTIONS] STEP…: that peer gets all back.
+# assert_echoes [OPTIONS] STEP…: runs a peer, which gets every byte back.
 assert_echoes()
 {
     peer "$@" ||
-        exchange_failed echo "all of it comes back: peer $*" \
-            "a connection is lost, or waits for another"
+        exchange_failed echo "every byte comes back: peer $*" \
+            "a connection is dropped, or another one blocks it"
 }
 
 # assert_idle WHEN [PID [TIMES]]: for 0.3 s the server (or that process) and its
@@ -95,7 +96,7 @@ assert_idle()
         ms=$((CPU_MS - ms)) slices=$((SLICES - slices))
         if ! alive "$pid"; then
             fail_because "$(spin_topic "$pid")" "it waits $1" "it has ended" \
-                "what it waits for was taken for an end, or an error"
+                "it takes having nothing to do for the end, or for an error"
             return 1
         fi
         if [ "$ms" -le 10 ] && [ "$slices" -le "$most" ]; then
@@ -128,7 +129,7 @@ assert_few_lines_logged()
     fi
     [ "$lines" -le "$most" ] ||
         fail_because log "at most $most lines on stderr in $1 s" \
-            "$lines lines" "a line for each failure: one a second will do"
+            "$lines lines" "a line for each failure: log at most one a second"
 }
 
 # most_often_said: prints how often the most frequent line of stderr is there,
@@ -144,9 +145,9 @@ said_more_often_than()
     [ "$(most_often_said)" -gt "$1" ]
 }
 
-# assert_backlog N: listen was told at least N, where ss can tell. With less than
-# 16 the tests of many clients wait for minutes: each SYN that finds no room in
-# the queue takes a second. The contract is 128.
+# assert_backlog N: listen was told at least N, where ss can tell. With less
+# than 16 the tests of many clients wait for minutes: each SYN that finds no
+# room in the queue takes a second. The contract is 128.
 assert_backlog()
 {
     local n
@@ -154,11 +155,11 @@ assert_backlog()
     n=$(backlog)
     [ "${n:-$1}" -ge "$1" ] ||
         fail_because backlog "a backlog of 128 or more" "$n" \
-            "listen with a small backlog"
+            "listen was called with a small backlog"
 }
 
-# backlog: prints what listen was told for $PORT (the kernel has at most
-# somaxconn), or nothing where ss can't tell.
+# backlog: prints the backlog that listen was called with for $PORT (the kernel
+# allows at most somaxconn), or nothing where ss can't tell.
 backlog()
 {
     ss -Hltn "sport = :$PORT" 2>/dev/null |
@@ -175,7 +176,7 @@ assert_logged()
         grep -q "$1" "$SERVER_ERR"
     fi || fail_because "${3:-log}" "a line on stderr with: $1" \
         "$(head -n 5 "$SERVER_ERR")" \
-        "${2:-the error is not logged, or errno was lost before}"
+        "${2:-the error is not logged, or another call changed errno first}"
 }
 
 # assert_nothing_logged: the server's stderr is empty. A SERVER may log what it
@@ -183,7 +184,8 @@ assert_logged()
 assert_nothing_logged()
 {
     [ -n "${SERVER:-}" ] || [ ! -s "$SERVER_ERR" ] ||
-        fail_because "$(log_topic)" "nothing on stderr, as nothing was wrong" \
+        fail_because "$(log_topic)" \
+            "nothing on stderr, since nothing went wrong" \
             "$(wc -l <"$SERVER_ERR") lines" "$(log_cause)"
 }
 
@@ -194,8 +196,9 @@ assert_peer_succeeds()
     look_up_peer "$1"
     if ! wait_for_exit "$PEER_PID" "${2:-$((PATIENCE + 1))}" ||
         [ "$STATUS" -ne 0 ]; then
-        exchange_failed echo "all that was sent comes back, and then FIN" \
-            "bytes lost or another's, a connection dropped or left open" "$1"
+        exchange_failed echo "every byte comes back, and then FIN" \
+            "bytes are lost or another client's, or the connection is dropped \
+or left open" "$1"
         return 1
     fi
 }
@@ -209,7 +212,7 @@ assert_pings_beside()
 
     if ! told=$(peer -t $((3 * PATIENCE * SLOWER)) ping:200 2>&1); then
         exchange_failed starve "200 pings are answered beside $1" \
-            "the server waits for, or is kept busy by, another connection"
+            "another connection blocks the server, or keeps it busy"
         return 1
     fi
     median=${told##*median } p99=${told##*p99 }
@@ -219,10 +222,11 @@ assert_pings_beside()
         fail_because starve \
             "a median below 100 ms, a p99 below 1 s beside $1" \
             "a median of $median us, a p99 of $p99 us" \
-            "a connection is served until it has nothing more"
+            "it serves one connection until that has nothing more to read, \
+and the others starve"
 }
 
-# assert_bystander_served: the bystander, if there is one, gets its bytes back.
+# assert_bystander_served: if there is a bystander, it gets its bytes back.
 assert_bystander_served()
 {
     local pid=$BYSTANDER
@@ -235,7 +239,7 @@ assert_bystander_served()
     if [ "$STATUS" != 0 ]; then
         fail_because close "a bystander's bytes come back" \
             "its exit status: $STATUS; $(cat "$BATS_TEST_TMPDIR/bystander.err")" \
-            "one connection's trouble touches another"
+            "one connection's failure affects another"
         return 1
     fi
 }
@@ -254,13 +258,13 @@ at_baseline()
 assert_server_healthy()
 {
     if ! alive "$SERVER_PID"; then
-        fail_because echo "the server goes on" "it has ended" \
-            "one connection's trouble was taken for its own"
+        fail_because echo "the server keeps running" "it has exited" \
+            "one connection's error was taken for the server's own"
         return 1
     fi
     if ! peer -t $((5 * SLOWER)) echo:65536 fin end >/dev/null 2>&1; then
         exchange_failed starve "a new client gets its 64 KiB back" \
-            "the server waits for, or is kept busy by, an old connection"
+            "an old connection blocks the server, or keeps it busy"
         return 1
     fi
     assert_bystander_served || return 1
@@ -269,15 +273,16 @@ assert_server_healthy()
     fi
     if ! wait_until 10 at_baseline; then
         if [ "$(server_is_in)" = busy ]; then
-            fail_because spin "it sleeps when nothing is to be done" \
-                "it uses a CPU" "$(spin_cause "$SERVER_PID" 'after RST')"
+            fail_because spin "it sleeps when there's nothing to do" \
+                "it uses CPU time without a pause" \
+                "$(spin_cause "$SERVER_PID" 'after RST')"
             return 1
         fi
         fail_because close \
             "$BASE_FDS descriptors and $BASE_CHILDREN children, as before" \
             "$(fds_of "$SERVER_PID") descriptors, $(count_children \
                 "$SERVER_PID") children" \
-            "a connection was not closed, or a child not waited for"
+            "a connection wasn't closed, or a child process wasn't reaped"
         return 1
     fi
 }
@@ -290,7 +295,7 @@ assert_injected()
 
     for name in "$@"; do
         [ "$(faults "$name")" -gt 0 ] || {
-            fail "the shim has injected no $name: this test proves nothing"
+            fail "the shim has injected no $name, so this test proves nothing"
             return 1
         }
     done
@@ -337,7 +342,7 @@ assert_memory_steady()
     [ $((after - before)) -le 256 ] ||
         fail_because memory "at most 256 KiB more after a second round" \
             "$((after - before)) KiB more" \
-            "something of each connection is never freed"
+            "some memory of each connection is never freed"
 }
 
 # assert_survives_each_failure KIND ERRNO: for n = 1, 2, … until the nth call of
@@ -353,9 +358,9 @@ assert_survives_each_failure()
         shim_count_anew
         if ! server_quick "${SHIM[@]}" "$rule"; then
             [ "$STATUS" -eq 1 ] && [ -s "$SERVER_ERR" ] && continue
-            fail_because addresses "exit status 1, and a reason on stderr" \
+            fail_because addresses "exit status 1, and the reason on stderr" \
                 "exit status $STATUS with $rule" \
-                "the result of a call is not looked at"
+                "the result of a call isn't checked"
             return 1
         fi
         look_at_fds "$SERVER_PID"
@@ -378,7 +383,7 @@ assert_survives_each_failure()
         if [ "${BASH_REMATCH[1]}" -gt 1 ]; then
             fail_because close "at most the connection that met the failure" \
                 "${BASH_REMATCH[1]} lost with $rule" \
-                "trouble of one connection is made the trouble of others"
+                "one connection's failure ends others"
             return 1
         fi
         told=$(schedule -f "$SMALL" -n 1 2>&1) || {
@@ -388,7 +393,8 @@ assert_survives_each_failure()
         if ! wait_until 5 has_only_base_fds; then
             fail_because close "$BASE_FDS descriptors, as before" \
                 "$FDS descriptors with $rule" \
-                "what was opened before the failed call is not closed"
+                "a descriptor that was opened before the failed call isn't \
+closed"
             return 1
         fi
         server_quick_end || {

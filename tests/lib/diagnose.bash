@@ -1,16 +1,16 @@
-# diagnose -- looks closer at a failure, so that the likely cause is one
+# diagnose -- looks at a failure more closely, to name a cause that fits
 # shellcheck shell=bash disable=SC2034,SC2153 # for and from the other files
 #
-# One symptom has many causes: "1,000 bytes didn't come back" may be a server
-# that never reads, reads once, drops the rest of a write, or is dead. What can
-# be seen from outside tells most of them apart: how many bytes came, whether
-# the server lives, and where it sleeps.
+# One symptom has many causes: if 1,000 bytes don't come back, the server may
+# never read, read once, drop the rest of a write, or be dead. Most causes can
+# be told apart from outside: by how many bytes came, whether the server is
+# alive, and where it sleeps.
 #
-# Nothing here is read until a test has failed: what others call is listed in
-# stage.bash.
+# bash reads this file only after a test has failed: stage.bash lists the
+# functions that other files call.
 
-# exchange_failed TOPIC EXPECTED CAUSE [NAME]: fail_because for a failed `peer`
-# (or peer_start NAME). CAUSE stands, with TOPIC, unless the facts say more.
+# exchange_failed TOPIC EXPECTED CAUSE [NAME]: calls fail_because for a failed
+# `peer` (or peer_start NAME), with TOPIC and CAUSE unless the facts say more.
 exchange_failed()
 {
     local TOPIC=$1 CAUSE=$3 SAID STEP='' SCRIPT SENT=0 RECEIVED=0
@@ -21,8 +21,8 @@ exchange_failed()
         *'out of time'* | 'no end '*) diagnose_silence ;;
         *'refused'*)
             TOPIC=addresses
-            CAUSE="nobody listens there: the server has closed its listening \
-socket, or has announced another port"
+            CAUSE="no socket listens on that port: the server has closed its \
+listening socket, or announces another port"
             if listens_at $((PORT >> 8 | (PORT & 255) << 8)); then
                 TOPIC=announce
                 CAUSE="the announced port has its bytes swapped: ntohs turns \
@@ -35,7 +35,7 @@ network byte order into this machine's"
     fail_because "$TOPIC" "$2" "$SAID" "$CAUSE"
 }
 
-# diagnose_backlog: more connections came at once than listen makes room for.
+# diagnose_backlog: more connections came at once than the backlog has room for.
 diagnose_backlog()
 {
     local room
@@ -45,11 +45,11 @@ diagnose_backlog()
     [ "${room:-128}" -lt 100 ] && [ $((2 * room)) -le "${BASH_REMATCH[2]}" ] ||
         return 0
     TOPIC=backlog
-    CAUSE="listen's backlog is $room: of many connections that come at once \
-the kernel drops or resets those that find no room"
+    CAUSE="listen's backlog is $room: when many connections come at once, the \
+kernel drops or resets those that find no room in the queue"
 }
 
-# spin_topic PID, spin_cause PID WHEN: why it wakes up again and again.
+# spin_topic PID, spin_cause PID WHEN: print why it wakes up again and again.
 spin_topic()
 {
     if [ "$1" = "${CLIENT_PID:-}" ]; then
@@ -68,28 +68,33 @@ spin_cause()
         0[56]*) writable=EPOLLOUT bits='EPOLLERR and EPOLLHUP' ;;
     esac
     if [ "$1" = "${CLIENT_PID:-}" ]; then
-        echo "a spin: after the end of stdin it is read again and again, or \
-its hang-up is reported again and again"
+        echo "a spin: after the end of stdin it reads stdin again and again, \
+or is told of its hang-up again and again"
     elif [[ $2 == *idle* ]]; then
-        echo "a spin: it asks for room to write ($writable) though it has \
-nothing to write"
+        echo "a spin: it waits for room to write ($writable) though it has no \
+pending output"
     elif [[ $2 == *'not read'* ]]; then
-        echo "a spin: it is told that it can read, but has output to send \
-first. While output waits, ask for room to write and nothing else\
+        echo "a spin: it's told again and again that it can read, but has \
+pending output to send first. While there's pending output, wait for room to \
+write and nothing else\
 $([[ $LIKE != 05* ]] || echo " (EPOLL_CTL_MOD)")"
+    elif [[ $LIKE == 0[12]* && ($2 == *limit* || $2 == *EMFILE*) ]]; then
+        echo "a spin: there's no pause after accept fails, or a loop tries \
+again and again without a wait"
     elif [[ $2 == *limit* || $2 == *EMFILE* ]]; then
-        echo "a spin: no pause after accept fails, though the listening \
-socket stays ready; or it always asks for room to write ($writable)"
+        echo "a spin: there's no pause after accept fails, though the \
+listening socket stays ready; or it always waits for room to write ($writable)"
     elif [[ $2 == *FIN* || $2 == *RST* ]]; then
-        echo "a spin: after FIN or RST the connection stays ready. Take it \
-off at EOF, and close it at $bits"
+        echo "a spin: after FIN or RST the connection stays ready. Don't \
+watch it for reading after EOF, and close it on $bits"
     else
-        echo "a spin: it is woken for something that it then does nothing \
-about, such as $bits or $writable"
+        echo "a spin: its wait returns for an event that it then ignores, \
+such as $bits or $writable"
     fi
 }
 
-# log_topic, log_cause: why the server has logged though nothing was wrong.
+# log_topic, log_cause: print why the server has logged though nothing was
+# wrong.
 log_topic()
 {
     case $(tail -n 1 "$SERVER_ERR") in
@@ -106,32 +111,34 @@ log_topic()
 log_cause()
 {
     case $(log_topic) in
-        eintr) echo "EINTR taken for an error: a signal came, so call again" ;;
+        eintr) echo "EINTR was taken for an error: a signal interrupted the \
+call, so call again" ;;
         zombies)
-            echo "a signal handler has changed errno: save it, and put it \
-back at the end"
+            echo "a signal handler has changed errno: save errno at its \
+start, and restore it at its end"
             ;;
-        nonblock) echo "EAGAIN taken for an error: there is nothing to do" ;;
+        nonblock) echo "EAGAIN was taken for an error: it only says that the \
+call would block" ;;
         fork)
-            echo "a process accepts without a listening socket: a child that \
-doesn't end (_exit) after its connection"
+            echo "a process without a listening socket calls accept: a child \
+that doesn't end (_exit) after its connection"
             ;;
         *)
-            echo "debug output, or a normal event (FIN, EAGAIN, a reset) \
-taken for an error"
+            echo "it prints debug output, or takes a normal event (FIN, \
+EAGAIN, a reset) for an error"
             ;;
     esac
 }
 
-# guilty_faults server|client SEED COMMAND…: sets TOPIC and CAUSE: a schedule
-# has failed, so it is played again with one kind of fault at a time.
+# guilty_faults server|client SEED COMMAND…: sets TOPIC and CAUSE for a schedule
+# that has failed, by playing it again with one kind of fault at a time.
 guilty_faults()
 {
     local side=$1 seed=$2 rate name guilty=''
 
     shift 2
     TOPIC=eintr
-    CAUSE="short, interrupted or refused calls, where more than one meet"
+    CAUSE="several short, interrupted or failed calls in a row"
     for rate in "${RATES[@]}"; do
         name=${rate%=*}
         survives "$side" "$seed" "$rate" "$@" || guilty+=" ${name#SHIM_}"
@@ -139,23 +146,23 @@ guilty_faults()
     case $guilty in
         *SHORT*)
             TOPIC=short-write
-            CAUSE="a short read or a short write: its rest is lost, or it is \
+            CAUSE="a short read or a short write: the rest is lost, or it's \
 taken for the end"
             ;;
         *EINTR*)
             TOPIC=eintr
             CAUSE="EINTR: an interrupted call is taken for an error"
-            # There is EAGAIN in each schedule, if a peer reads slowly.
+            # If a peer reads slowly, each schedule has EAGAIN.
             if [[ $guilty =~ SPURIOUS|EAGAIN && $LIKE == 0[3-6]* ]]; then
                 TOPIC=nonblock
-                CAUSE="EAGAIN taken for an error (or EINTR): the connection \
-isn't broken, so try again when it is ready"
+                CAUSE="EAGAIN (or EINTR) was taken for an error: the \
+connection isn't broken, so try again when it's ready"
             fi
             ;;
         *EAGAIN* | *SPURIOUS*)
             TOPIC=nonblock
-            CAUSE="EAGAIN: a descriptor that isn't ready after all is taken \
-for broken, or what wasn't written is dropped"
+            CAUSE="EAGAIN: after a spurious wakeup the connection is taken \
+for broken, or the bytes that weren't written are dropped"
             ;;
     esac
 }
@@ -167,7 +174,7 @@ survives()
     local side=$1 seed=$2 rate=$3 status=0
 
     shift 3
-    # In a subshell: the test's own server and rates stay as they are.
+    # A subshell leaves the test's own server and rates as they are.
     (
         unset "${RATES[@]%=*}"
         if [ "$side" = client ]; then
@@ -182,22 +189,22 @@ survives()
     ) >/dev/null 2>&1
 }
 
-# explain: for a test that has failed without an assertion of ours: says what
-# the server, and the last peer, have to do with it. To be called by the
-# teardown, before anything is killed.
+# explain: says what the server and the last peer are doing, if a test has
+# failed without one of our assertions. The teardown calls it before it kills
+# anything.
 explain()
 {
     [[ " ${FUNCNAME[*]} " == *' teardown '* ]] &&
         [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -z "${BATS_TEST_SKIPPED:-}" ] &&
         [ ! -e "$BATS_TEST_TMPDIR/explained" ] || return 0
     if [ -s "$BATS_TEST_TMPDIR/peer.err" ]; then
-        exchange_failed echo "what was sent comes back" \
-            "a connection is lost, or waits for another"
+        exchange_failed echo "every byte comes back" \
+            "a connection is dropped, or another one blocks it"
     elif [ -n "${SERVER_PID:-}" ]; then
-        fail_because unknown "what the test's line above asks for" \
+        fail_because unknown "what the line of the test above checks" \
             "the server $(alive "$SERVER_PID" &&
                 echo "lives: $(server_is_in)" || echo "has ended")" \
-            "see the test; its name is the promise"
+            "not known: read the test, whose name says what's promised"
     fi || true
 }
 
@@ -205,38 +212,40 @@ explain()
 zombie_cause()
 {
     if [ "$(zombies_of "$SERVER_PID")" -ge "$1" ]; then
-        echo "no child is ever reaped: waitpid in a SIGCHLD handler"
+        echo "no child process is ever reaped: call waitpid in a SIGCHLD \
+handler"
     else
-        echo "one waitpid for each SIGCHLD: signals of one kind merge, so \
-loop until waitpid finds no more"
+        echo "it calls waitpid once for each SIGCHLD, but signals of one kind \
+merge: loop until waitpid finds no more"
     fi
 }
 
-# start_failed: fail_because for a server that didn't say where it listens.
+# start_failed: calls fail_because for a server that didn't say where it
+# listens.
 start_failed()
 {
     local topic=announce cause
 
     if grep -qi listening "$SERVER_ERR"; then
-        cause="it is printed to stderr, not to stdout"
+        cause="the line is printed to stderr instead of stdout"
     elif [ -s "$SERVER_OUT" ]; then
         cause="the line has no newline at its end, or no HOST:PORT in it"
     elif alive "$SERVER_PID"; then
-        cause="it isn't flushed: printf keeps it in memory unless stdout is a \
-terminal (fflush); or the server never comes that far"
+        cause="the line isn't flushed (fflush): printf keeps it in memory \
+unless stdout is a terminal; or the server never gets that far"
     elif ! grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR"; then
         topic=addresses
-        cause="it ended at its start; its stderr should say why"
+        cause="it exited at startup; its stderr should say why"
         [[ $(tail -n 1 "$SERVER_ERR") != select:* ]] || topic=fd_setsize
     elif listens_at "${LISTEN_PORT:-0}"; then
         topic=fork
-        cause="a child of the old server has kept the listening socket"
+        cause="a child of the old server still has the listening socket open"
         [[ $LIKE == 02* ]] || topic=workers
     else
         topic=reuseaddr
         cause="no SO_REUSEADDR: the port's old connections are in TIME_WAIT"
     fi
-    ENDED+=" $SERVER_PID" # which is the failure itself
+    ENDED+=" $SERVER_PID" # so that server_death doesn't report it again
     fail_because "$topic" \
         "a line on stdout: Server is listening on HOST:PORT" \
         "$(head -c 200 "$SERVER_OUT") $(head -c 500 "$SERVER_ERR")" \
@@ -250,7 +259,7 @@ listens_at()
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# complaint [NAME]: prints what that peer complained of, for fail_because.
+# complaint [NAME]: prints that peer's error message, for fail_because.
 complaint()
 {
     local SAID STEP SCRIPT SENT RECEIVED
@@ -259,8 +268,8 @@ complaint()
     echo "$SAID"
 }
 
-# read_complaint NAME: sets SAID to what that peer complained of, and from it
-# and its last state STEP, SENT and RECEIVED.
+# read_complaint NAME: sets SAID to that peer's error message, and STEP, SENT
+# and RECEIVED according to that message and its last state.
 read_complaint()
 {
     local counts='([0-9]+)( bytes)? sent(,| and) ([0-9]+) received'
@@ -279,39 +288,39 @@ read_complaint()
     fi
 }
 
-# What came back is not what was sent.
+# diagnose_bytes: what came back isn't what was sent.
 diagnose_bytes()
 {
     if [ "$RECEIVED" -gt "$SENT" ]; then
         TOPIC='echo'
-        CAUSE="more is written than was read: give write the count that read \
-returned, not sizeof buf"
+        CAUSE="it writes more than it has read: pass write the count that \
+read returned, not sizeof buf"
         return
     fi
     TOPIC=short-write
     CAUSE="bytes are missing or repeated: the rest of a short write is \
-dropped, or sent from the wrong place in the buffer"
+dropped, or is sent from the wrong place in the buffer"
     if [[ $SCRIPT == *' -n '* ]]; then
         CAUSE+="; or connections share one buffer"
     fi
 }
 
-# The server has closed or reset a connection that it should have served on.
+# diagnose_close: the server has closed or reset a connection too early.
 diagnose_close()
 {
-    # After the peer's FIN each test knows best what that means.
+    # What a close after the peer's FIN means, the test knows best.
     case $STEP in
         echo | ping) ;;
         *) return ;;
     esac
     if [ "$RECEIVED" -eq 0 ]; then
         TOPIC='echo'
-        CAUSE="it closes the connection before it has answered anything: \
-what read returned is misunderstood, or nothing is read at all"
+        CAUSE="it closes the connection before it has answered anything: it \
+misreads what read returned, or reads nothing at all"
         if [[ $SCRIPT == *' -n '* && $LIKE == 0[3-6]* ]]; then
             TOPIC=grow
-            CAUSE="it turns away some of many connections: the array doesn't \
-grow, or a call's failure isn't expected"
+            CAUSE="it closes some of many connections: the array doesn't \
+grow, or a failed call isn't handled"
         fi
     elif [ "$RECEIVED" -le 1 ] || [ "$RECEIVED" -eq "$SENT" ]; then
         TOPIC='echo'
@@ -319,16 +328,16 @@ grow, or a call's failure isn't expected"
 which ends when read returns 0 (FIN)"
     elif [[ $LIKE == 0[3-6]* ]]; then
         TOPIC=nonblock
-        CAUSE="it closes in mid-stream: EAGAIN, EINTR or a short write taken \
-for an error"
+        CAUSE="it closes in mid-stream: EAGAIN, EINTR or a short write is \
+taken for an error"
     else
         TOPIC=short-write
-        CAUSE="it closes in mid-stream: a short write or EINTR taken for an \
-error, or for the end"
+        CAUSE="it closes in mid-stream: a short write or EINTR is taken for \
+an error, or for the end"
     fi
 }
 
-# Something was waited for, and didn't come.
+# diagnose_silence: a peer waited for something that didn't come.
 diagnose_silence()
 {
     local where
@@ -336,11 +345,11 @@ diagnose_silence()
     alive "$SERVER_PID" || return 0 # fail_because says why
     if [[ $LIKE == 03* && $SCRIPT == *' -n 1100 '* ]]; then
         TOPIC=fd_setsize
-        CAUSE="it takes descriptors from FD_SETSIZE on: FD_SET writes them \
-behind the end of the set"
+        CAUSE="it keeps descriptors of FD_SETSIZE and above: FD_SET then \
+writes past the end of the set"
         return
     fi
-    # What a test knows better.
+    # This test knows better.
     [ "$TOPIC" != one-at-a-time ] || return 0
     where=$(server_is_in)
     if [ "$where" = busy ] && [ "$SENT" -gt 0 ]; then
@@ -348,8 +357,8 @@ behind the end of the set"
         CAUSE=$(spin_cause "$SERVER_PID" '')
         if [ "$RECEIVED" -eq "$SENT" ]; then
             TOPIC=fin
-            CAUSE="it spins at FIN: read returns 0 again and again until the \
-connection is closed"
+            CAUSE="it spins at FIN: read returns 0 again and again until you \
+close the connection"
         fi
     elif [ "$where" != asleep ] && [ "$(queued_to_accept)" -gt 0 ]; then
         diagnose_no_accept "$where"
@@ -366,14 +375,14 @@ peer's FIN (read returns 0)"
         diagnose_no_answer "$where"
     elif [ $((SENT - RECEIVED)) -lt 4096 ]; then
         TOPIC=state
-        CAUSE="it answers, and then no more: it reads only once"
+        CAUSE="it answers once, and then no more: it reads only once"
         if ! answers_whole_pieces; then
             TOPIC='echo'
-            CAUSE="a part of a piece comes back: bytes are taken for a string \
-that ends at a NUL or a newline, or a short write's rest is lost"
+            CAUSE="only a part of a message comes back: bytes are taken for a \
+string that ends at a NUL or a newline, or the rest of a short write is lost"
         elif [[ $LIKE == 0[3-6]* ]]; then
-            CAUSE="it answers once, and then no more: what the first answer \
-has left behind (start and end, or a paused connection) stops the second"
+            CAUSE="it answers once, and then no more: state that the first \
+answer left behind (start and end, or a paused connection) blocks the second"
         fi
     else
         diagnose_stall
@@ -394,7 +403,7 @@ answers_whole_pieces()
     return 1
 }
 
-# Some of many connections are served, and others aren't.
+# diagnose_crowd: some of many connections are served, and others aren't.
 diagnose_crowd()
 {
     TOPIC=walk
@@ -402,21 +411,23 @@ diagnose_crowd()
     case $LIKE in
         03*)
             TOPIC=select
-            CAUSE+="fill both sets before each select, with all that wait"
+            CAUSE+="before each select, fill both sets again with every \
+connection"
             ;;
-        04*) CAUSE+="the array has lost them, at a removal or as it grew" ;;
+        04*) CAUSE+="the array lost them, when one was removed or when it \
+grew" ;;
         *) CAUSE+="their events are lost, or go to another connection" ;;
     esac
 }
 
-# diagnose_no_accept WHERE: a connection waits for accept.
+# diagnose_no_accept WHERE: a connection stays in the accept queue.
 diagnose_no_accept()
 {
     case $1 in
         wait)
             TOPIC=listener
             CAUSE="it never calls accept: its wait doesn't watch the \
-listening socket, or was told of too few descriptors"
+listening socket, or was passed too few descriptors"
             case $LIKE in
                 03*)
                     TOPIC=select
@@ -436,13 +447,13 @@ no other meanwhile"
     esac
 }
 
-# diagnose_no_answer WHERE: the connection is accepted, and nothing comes.
+# diagnose_no_answer WHERE: the connection is accepted, and no byte comes back.
 diagnose_no_answer()
 {
     if [ "$1" = wait ] && [ "$(unread_bytes)" -gt 1 ]; then
         TOPIC=interest
         CAUSE="it accepts the connection but never reads from it: its wait \
-doesn't watch it for reading, or was told of too few descriptors"
+doesn't watch it for reading, or was passed too few descriptors"
         [[ $LIKE != 03* ]] ||
             CAUSE+=" (select's first argument is the highest plus one)"
     elif [[ $LIKE == 0[12]* ]]; then
@@ -451,22 +462,22 @@ doesn't watch it for reading, or was told of too few descriptors"
 waits for a newline, a full buffer or FIN first"
     else
         TOPIC='echo'
-        CAUSE="it echoes nothing: what was read isn't written back, or waits \
-for an event that nothing watches for"
+        CAUSE="it echoes nothing: it doesn't write back what it has read, or \
+waits for an event that it doesn't watch for"
     fi
 }
 
-# Much was sent, some of it came back, and then no more.
+# diagnose_stall: much was sent, some of it came back, and then no more.
 diagnose_stall()
 {
     TOPIC=interest
-    CAUSE="what a write didn't take is never sent: it is dropped, or nothing \
+    CAUSE="the rest of a short write is never sent: it's dropped, or nothing \
 watches for room to write it"
     case $LIKE in
         0[12]*)
             TOPIC=short-write
             CAUSE="it stops in mid-stream: the rest of a short write is \
-dropped, or it doesn't read on"
+dropped, or it stops reading"
             return
             ;;
         03*) CAUSE+=" (writable set, and max_fd)" ;;
@@ -481,7 +492,7 @@ when its output has drained"
     esac
     [[ $LIKE == 05* ]] || return 0
     CAUSE+="; or it is edge-triggered, and reads only once for each event"
-    # A short write may be of any size; of whole pages it may be no short one.
+    # A short write may have any size. Whole pages are rather whole reads.
     [ $((RECEIVED % 4096)) -ne 0 ] || TOPIC=edge
 }
 
@@ -515,7 +526,7 @@ server_is_in()
 }
 
 # busy_ms: prints how many milliseconds the server and its children have run, or
-# have waited for a CPU, which on a busy machine is most of it.
+# waited for a CPU, which is most of the time on a busy machine.
 busy_ms()
 {
     local pid ran waited ms=0
@@ -528,9 +539,9 @@ busy_ms()
     echo "$ms"
 }
 
-# sockets_at STATES FIELD: prints the sum of a queue (t: to be sent, r: to be
-# read) of the sockets on the server's PORT in these STATES: 01 is established,
-# 08 has had FIN, 0A listens.
+# sockets_at STATES FIELD: prints the sum of a queue (t: bytes to send, r: bytes
+# to read) over the sockets on the server's PORT in these STATES: 01 is
+# ESTABLISHED, 08 CLOSE_WAIT, 0A LISTEN.
 sockets_at()
 {
     cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
@@ -547,21 +558,22 @@ sockets_at()
         END { print sum + 0 }'
 }
 
-# queued_to_accept: prints how many connections wait for accept.
+# queued_to_accept: prints how many connections are in the accept queue.
 queued_to_accept()
 {
     sockets_at 0A r
 }
 
-# unread_bytes: prints how many bytes the server's connections have for it (a
-# FIN counts as one).
+# unread_bytes: prints how many bytes the server has still to read (a FIN counts
+# as one).
 unread_bytes()
 {
     sockets_at '01 08' r
 }
 
-# server_death: sets DEATH and DEATH_TOPIC to how the server ended, if it did
-# without being told to. Fails otherwise. Not for a subshell, which can't wait.
+# server_death: if the server has ended unexpectedly, sets DEATH and DEATH_TOPIC
+# to how it ended. Fails otherwise. A subshell can't call it, since it can't
+# wait.
 server_death()
 {
     local status=0 last
@@ -575,33 +587,34 @@ server_death()
         141)
             DEATH_TOPIC=sigpipe
             DEATH="SIGPIPE ended the server: it wrote to a client that was \
-gone. Ignore that signal, and write returns EPIPE"
+gone. If you ignore the signal, write fails with EPIPE instead"
             ;;
         134 | 135 | 136 | 138 | 139)
             DEATH_TOPIC=memory
-            DEATH="the server crashed ($(kill -l $((status - 128)))): memory \
-used after free, or an index beyond the end of an array"
+            DEATH="the server crashed ($(kill -l $((status - 128)))): it used \
+memory after free, or an index beyond the end of an array"
             case $LIKE:$BATS_TEST_DESCRIPTION in
                 03*FD_SETSIZE*)
                     DEATH_TOPIC=fd_setsize
-                    DEATH+=". FD_SET beyond FD_SETSIZE writes behind the set"
+                    DEATH+=". FD_SET at FD_SETSIZE or above writes past the \
+end of the set"
                     ;;
                 05*)
                     DEATH_TOPIC=close
                     DEATH+=". A connection that isn't closed stays on epoll's \
-list, and its pointer with it"
+interest list, along with its pointer"
                     ;;
                 0[34]*)
                     DEATH_TOPIC=walk
-                    DEATH+=". When a connection is removed, the last one has \
-to fill its gap"
+                    DEATH+=". When you remove a connection, move the last one \
+into its gap"
                     ;;
             esac
             ;;
         0)
             DEATH_TOPIC=close
-            DEATH="the server exited, with status 0: the end of one \
-connection is taken for the end of the server"
+            DEATH="the server exited, with status 0: it takes the end of one \
+connection for its own"
             ;;
         *)
             case $last in
@@ -618,7 +631,7 @@ connection is taken for the end of the server"
     esac
 }
 
-# client_topic CAUSE: prints the topic of what a client did wrong.
+# client_topic CAUSE: prints the topic for a client's mistake.
 client_topic()
 {
     case $1 in
@@ -639,7 +652,7 @@ client_topic()
 }
 
 # diagnose_client CAUSE: sets CAUSE to why the client hasn't ended, or has
-# ended with STATUS, as far as it can be seen; else to this one.
+# ended with STATUS, as far as that can be seen; otherwise to this CAUSE.
 diagnose_client()
 {
     local last size=-1 came
@@ -650,11 +663,12 @@ diagnose_client()
         size=$(stat -L -c %s "/proc/$CLIENT_PID/fd/0" 2>/dev/null)
         came=$(wc -c <"$CLIENT_OUT")
         if [ "$(sockets_at 01 t)" -gt 0 ]; then
-            CAUSE="it writes and doesn't read what comes back: both sides \
+            CAUSE="it writes and doesn't read what comes back, so both sides \
 wait in write"
         elif [ "${size:-0}" -eq "$came" ] && established; then
-            CAUSE="it never sends FIN: at the end of stdin it needs \
-shutdown(SHUT_WR); close doesn't send FIN while another process has the socket"
+            CAUSE="it never sends FIN: at the end of stdin, call \
+shutdown(SHUT_WR); close sends no FIN while another process has the socket \
+open"
         fi
         return
     fi
@@ -663,41 +677,42 @@ shutdown(SHUT_WR); close doesn't send FIN while another process has the socket"
     case $STATUS:$last in
         134:* | 135:* | 139:*) CAUSE="it crashed: an index beyond a buffer" ;;
         137:*)
-            CAUSE="it kills itself: kill with PID 0, which fork returned in \
-the child, is for the whole process group. The child has to _exit first"
+            CAUSE="it kills itself: in the child fork returns 0, and kill \
+with PID 0 signals the whole process group. The child has to _exit first"
             ;;
         0:?*)
-            CAUSE="it says why, but its exit status is 0 all the same: main \
-has to return 1 then"
+            CAUSE="it prints an error, but its exit status is 0: main has to \
+return 1 then"
             ;;
         1:*'not everything came back')
-            CAUSE="what comes back isn't all read, or isn't counted right"
-            [[ $LIKE != 02* ]] || CAUSE+=": does the child read it, as it \
-doesn't _exit after it has sent all?"
+            CAUSE="it doesn't read everything that comes back, or counts it \
+wrong"
+            [[ $LIKE != 02* ]] || CAUSE+=": does the child go on to read, \
+since it doesn't _exit after it has sent everything?"
             ;;
         141:*) CAUSE="SIGPIPE ends it before it can say why" ;;
         1:*'not permitted'*)
-            CAUSE="EPERM: epoll takes no regular files and no /dev/null, \
+            CAUSE="EPERM: epoll doesn't take regular files and /dev/null, \
 which are always ready"
             ;;
         1:*'Bad file descriptor'* | 1:*'Socket is not connected'* | \
             1:*'endpoint is not connected'*)
-            CAUSE="close in place of shutdown(SHUT_WR): the other half of the \
-connection is still needed"
+            CAUSE="it calls close instead of shutdown(SHUT_WR), but the other \
+half of the connection is still needed"
             ;;
         1:*Interrupted*) CAUSE="EINTR is taken for an error" ;;
         1:*'temporarily unavailable'*) CAUSE="EAGAIN is taken for an error" ;;
     esac
 }
 
-# established: true if a connection of the server's has seen no FIN.
+# established: true if a connection of the server is ESTABLISHED: no FIN came.
 established()
 {
     grep -qi "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$PORT") [0-9A-F:]* 01 " \
         /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# diagnose_copy FILE: sets CAUSE to why the client's stdout isn't what FILE is.
+# diagnose_copy FILE: sets CAUSE to why the client's stdout differs from FILE.
 diagnose_copy()
 {
     local sent came at
@@ -705,12 +720,12 @@ diagnose_copy()
     sent=$(wc -c <"$1")
     came=$(wc -c <"$CLIENT_OUT")
     at=$(cmp "$1" "$CLIENT_OUT" 2>&1 | sed 's/.*byte \([0-9]*\).*/\1/')
-    CAUSE="a short read's or write's rest is lost: data comes in pieces of \
-any size"
+    CAUSE="the rest of a short read or a short write is lost: bytes come in \
+pieces of any size"
     # What follows the last equal byte, if stdout just ends there.
     [ "$came" -ge "$sent" ] || [ "$at" -ne "$came" ] || at=$((at + 1))
     if [ "$came" -gt "$sent" ]; then
-        CAUSE="more is printed than came: give write the count that read \
+        CAUSE="it prints more than came: pass write the count that read \
 returned, not sizeof buf"
     elif [ "$(od -An -tu1 -j $((at - 1)) -N 1 "$1" | tr -d ' ')" = 0 ]; then
         CAUSE="it stops at a NUL: bytes are taken for a string (strlen, fputs)"

@@ -1,4 +1,4 @@
-# needs -- what a test needs, or it is skipped with the reason
+# needs -- skips a test, with the reason, where what it needs is missing
 # shellcheck shell=bash
 
 # not_for REASON: skips a test of what this stage, or this kind of server,
@@ -8,7 +8,8 @@ not_for()
     skip "not for $LIKE: $1"
 }
 
-# not_under_valgrind: what follows would meet valgrind, and not the program.
+# not_under_valgrind: skips a test that would see valgrind's behavior, not the
+# program's.
 not_under_valgrind()
 {
     [ -z "${VALGRIND:-}" ] || not_for "under valgrind"
@@ -26,10 +27,10 @@ need_tool()
     [ -e "$TOOLS/$1" ] || skip "needs $1, which is built on Linux only"
 }
 
-# need_proc: skips the test where /proc does not tell about processes.
+# need_proc: skips the test where /proc has no information about processes.
 need_proc()
 {
-    [ -r /proc/self/status ] || skip "this system has no /proc as on Linux"
+    [ -r /proc/self/status ] || skip "needs /proc as on Linux"
 }
 
 # has_ipv6: true if this machine has the address ::1.
@@ -42,9 +43,9 @@ has_ipv6()
     fi
 }
 
-# need_descriptors N: raises this shell's limit of open files to N, or skips. To
-# twice as many for a SERVER, if the hard limit lets it: a proxy has two for
-# each client.
+# need_descriptors N: raises this shell's limit of open files to N, or skips the
+# test. For a SERVER to twice as many, if the hard limit allows it, since a
+# proxy has two for each client.
 need_descriptors()
 {
     local hard limit=$1
@@ -60,8 +61,8 @@ need_descriptors()
     ulimit -S -n "$limit"
 }
 
-# need_descriptors_of_server N: skips the test if N clients would take more
-# descriptors than the server may have. To be called after server_warm_up.
+# need_descriptors_of_server N: skips the test if N clients would need more
+# descriptors than the server may have. Call it after server_warm_up.
 need_descriptors_of_server()
 {
     local limit
@@ -73,8 +74,8 @@ need_descriptors_of_server()
         skip "needs $FDS_EACH descriptors for each of $1 clients, may have $limit"
 }
 
-# need_backlog N: skips the test if the kernel lets fewer connections wait for
-# accept on a socket, whatever listen is told.
+# need_backlog N: skips the test if the kernel limits accept queues to fewer
+# than N connections, whatever backlog listen is called with.
 need_backlog()
 {
     local most=/proc/sys/net/core/somaxconn
@@ -84,7 +85,8 @@ need_backlog()
     fi
 }
 
-# need_tracing: skips the test where strace is missing or may not trace.
+# need_tracing: skips the test where strace is missing or isn't allowed to
+# trace.
 need_tracing()
 {
     local answer=$BATS_FILE_TMPDIR/traces
@@ -94,11 +96,11 @@ need_tracing()
     if [ ! -e "$answer" ]; then # asked once for each file
         if can_inject; then echo yes; else echo no; fi >"$answer"
     fi
-    [ "$(cat "$answer")" = yes ] || skip "strace may not trace here"
+    [ "$(cat "$answer")" = yes ] || skip "strace isn't allowed to trace here"
 }
 
-# can_inject: true if strace can make a call of a child fail. Where a container
-# forbids tracing, strace -D runs the program untouched, and with success.
+# can_inject: true if strace can make a child's call fail. Where a container
+# forbids tracing, strace -D just runs the program, and reports success.
 can_inject()
 {
     local calls='?mkdir,mkdirat'
@@ -109,8 +111,8 @@ can_inject()
 }
 
 # find_shim: sets SHIM_SO to a path of shim.so that LD_PRELOAD can name, in
-# which a blank or a colon ends a name. If need be it's a link to it, or a copy
-# where the program under test may not look into tools.
+# which a blank or a colon ends a name. If necessary, that's a link, or a copy
+# if the program under test can't read the folder tools.
 find_shim()
 {
     SHIM_SO=$TOOLS/shim.so
@@ -139,8 +141,8 @@ need_shim()
     need_tool schedule
     need_tool faults
     find_shim
-    # Asked once for each file, with a file of counts that no test looks at. A
-    # program that doesn't get this far isn't let off: the test will say so.
+    # Asks once for each file, with a file of counts that no test reads. If the
+    # program fails here, the test isn't skipped: it will say what's wrong.
     if [ ! -e "$asked" ]; then
         shim_count_in "$SHIM_DIR/shim-counts"
         if SHIM_SHORT=100 "$@" >/dev/null 2>&1; then
@@ -156,8 +158,8 @@ need_shim()
     if [ -z "${SERVER:-}${CLIENT:-}" ] &&
         ${CAGE[@]+"${CAGE[@]}"} ldd "$STAGES_DIR/$STAGE/server" \
             >/dev/null 2>&1; then
-        fail "the shim does not reach $STAGE, though it is linked dynamically"
+        fail "the shim doesn't reach $STAGE, though it's linked dynamically"
         return 1
     fi
-    skip "the shim does not reach this program's system calls"
+    skip "the shim doesn't reach this program's system calls"
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034 # for the tests
 
 # peer [OPTIONS] STEP…: runs the scripted peer (see tools/peer.c) against the
-# server, on $LISTEN_HOST. Prints what it prints; fails as it fails.
+# server, on $LISTEN_HOST. Prints what the peer prints, and returns its status.
 peer()
 {
     local status=0 said out=$BATS_TEST_TMPDIR/peer.out
@@ -11,15 +11,16 @@ peer()
     echo "$*" >"$BATS_TEST_TMPDIR/peer.args"
     "$TOOLS/peer" "${LISTEN_HOST:-localhost}" "$PORT" \
         -t $((PATIENCE * SLOWER)) "$@" >"$out" 2>"$err" || status=$?
-    # As cat does, without a process. read fails at the end of the file.
+    # Like cat, but without a process. read fails at the end of the file.
     IFS= read -r -d '' said <"$out" || true
     printf %s "$said"
     [ ! -s "$err" ] || cat "$err" >&2
     return "$status"
 }
 
-# peer_start NAME [OPTIONS] STEP…: the same in the background. The others take
-# its NAME. It may have to wait for a while: it gives up later.
+# peer_start NAME [OPTIONS] STEP…: starts a peer in the background. The
+# functions below take its NAME. It may have to wait for a while, so it gives up
+# later.
 peer_start()
 {
     local name=$1
@@ -39,7 +40,8 @@ look_up_peer()
     PEER_PID=${!variable}
 }
 
-# peer_continue NAME…: lets each of them go on from the `wait` in its script.
+# peer_continue NAME…: lets each of them continue after the `wait` in its
+# script.
 peer_continue()
 {
     local name
@@ -68,7 +70,7 @@ peer_wait()
     done
 }
 
-# peer_is_at NAME STATE: true if that is the last state that it has printed.
+# peer_is_at NAME STATE: true if that's the last state that it has printed.
 peer_is_at()
 {
     look_at_peer "$1"
@@ -82,7 +84,8 @@ peer_state()
     echo "$PEER_STATE"
 }
 
-# look_at_peer NAME: sets PEER_STATE to that, and starts no process for it.
+# look_at_peer NAME: sets PEER_STATE to the last state that it has printed,
+# without starting a process.
 look_at_peer()
 {
     PEER_STATE=
@@ -110,9 +113,9 @@ peer_is()
     [[ $PEER_STATE == $2 ]]
 }
 
-# bystander: connects a client whose exchange, before and after the harm, must
-# not be touched by it; assert_server_healthy asks. None on 01, where it would
-# be in the way.
+# bystander: connects a client that exchanges bytes before and after the harm,
+# and must not be affected by it; assert_server_healthy checks that. On 01,
+# which serves one client at a time, there's none.
 bystander()
 {
     if stage_allows one_at_a_time; then

@@ -1,8 +1,9 @@
 # process -- starts programs, waits for them, and looks at them
 # shellcheck shell=bash disable=SC2034 # for the tests
 
-# A runner may have had SIGPIPE or SIGINT ignored, which is inherited. Where
-# env can, it sets every signal to its default. Asked once for each run.
+# A test runner may ignore SIGPIPE or SIGINT, and programs inherit that. Where
+# env can, it sets every signal to its default. This is checked once for each
+# run.
 if [ -z "${DEFAULT_SIGNALS+asked}" ]; then
     DEFAULT_SIGNALS=
     if env --default-signal true 2>/dev/null; then
@@ -11,9 +12,9 @@ if [ -z "${DEFAULT_SIGNALS+asked}" ]; then
     export DEFAULT_SIGNALS
 fi
 
-# set_clean_env: sets the array CLEAN to an env that starts a program with every
-# signal at its default, and without what the suite says to itself: no program
-# under test is told where results, tests and solutions are.
+# set_clean_env: sets the array CLEAN to an env command that starts a program
+# with every signal at its default, and without the suite's own variables: a
+# program under test shouldn't learn where results, tests and solutions are.
 set_clean_env()
 {
     local name
@@ -43,7 +44,7 @@ start()
     STARTED+=("$LAST_PID")
 }
 
-# take_turns PORT: the tests beside this one wait that want the same port.
+# take_turns PORT: makes other tests that want the same port wait for this one.
 take_turns()
 {
     if command -v flock >/dev/null; then
@@ -53,9 +54,9 @@ take_turns()
 }
 
 # wait_until SECONDS COMMAND…: runs the command again and again until it
-# succeeds. Fails after SECONDS. A leap of the clock between two tries counts
-# as 2 s at most: a laptop or a virtual machine wakes up with the clock ahead,
-# though no program has run meanwhile.
+# succeeds. Fails after SECONDS. A jump of the clock between two tries counts as
+# at most 2 s: when a laptop or a virtual machine wakes up, the clock jumps
+# ahead, though no program has run in the meantime.
 wait_until()
 {
     local limit=$(($1 * SLOWER)) last=$SECONDS passed
@@ -77,8 +78,8 @@ wait_until()
     done
 }
 
-# pause SECONDS: sleeps, where bash can without a process: starting one takes
-# CPU time, which is what the tests that measure CPU time can do without.
+# pause SECONDS: sleeps; where bash can, without a process, since starting one
+# takes CPU time, which would disturb the tests that measure it.
 pause()
 {
     local never=$BATS_RUN_TMPDIR/never
@@ -88,12 +89,12 @@ pause()
         return
     fi
     [ -p "$never" ] || mkfifo "$never" 2>/dev/null || true
-    # Opened for both, a fifo has no data and no end.
+    # A fifo that is open for reading and writing has no data and no EOF.
     read -r -t "$1" <>"$never" || true
 }
 
-# look_at_clock: sets NOW_MS to a time in milliseconds, of which some 10 pass
-# from one tick to the next. Only Linux has it.
+# look_at_clock: sets NOW_MS to a time in milliseconds, with a resolution of
+# about 10 ms. Only Linux has this clock.
 look_at_clock()
 {
     read -r NOW_MS _ </proc/uptime
@@ -128,15 +129,15 @@ state_of()
     STATE=${STATE:0:1}
 }
 
-# alive PID: true while it runs (a zombie does not).
+# alive PID: true while it runs (a zombie doesn't).
 alive()
 {
     state_of "$1" && [ "$STATE" != Z ]
 }
 
 # wait_for_exit PID [SECONDS]: waits until a started process has ended, at most
-# SECONDS (default $PATIENCE), and sets STATUS to its exit status (128 + the number
-# for a signal). That it has ended is expected then: see server_death.
+# SECONDS (default $PATIENCE), and sets STATUS to its exit status (128 + the
+# number for a signal). server_death then takes its end as expected.
 wait_for_exit()
 {
     if ! wait_until "${2:-$PATIENCE}" not alive "$1"; then
@@ -144,7 +145,7 @@ wait_for_exit()
     fi
     STATUS=0
     ENDED+=" $1"
-    # The shell tells of a job that a signal has ended.
+    # The shell prints a message about a job that a signal has ended.
     wait "$1" 2>/dev/null || STATUS=$?
 }
 
@@ -167,8 +168,8 @@ resume()
 }
 
 # look_at_children PID: sets the array CHILDREN to the ids of its children,
-# zombies included, and ZOMBIES to the number of zombies. Starts no process
-# where /proc tells, as tests look again and again.
+# zombies included, and ZOMBIES to the number of zombies. Tests call this again
+# and again, so it starts no process where there's /proc.
 look_at_children()
 {
     local id list stat state parent
@@ -192,9 +193,9 @@ look_at_children()
         return
     fi
     for id in /proc/[0-9]*; do
-        # Some end while this looks.
+        # Some processes end during this loop.
         { read -r stat <"$id/stat"; } 2>/dev/null || continue
-        # The name, in parentheses, may have anything in it.
+        # The name, in parentheses, may hold any character.
         stat=${stat##*) }
         state=${stat%% *}
         parent=${stat#* }
@@ -218,13 +219,14 @@ look_at_fds()
     local fds=("/proc/$1/fd"/*)
 
     FDS=${#fds[@]}
-    # In a container root isn't told, but the program's own user is.
+    # In a container root may not read this, but the program's own user may.
     if [[ ${fds[0]} == *\* && ${#CAGE[@]} -gt 0 ]]; then
         FDS=$("${CAGE[@]}" ls "/proc/$1/fd" | wc -l)
     fi
 }
 
-# children_of PID: prints the ids of its children, a line each, zombies too.
+# children_of PID: prints the ids of its children, zombies included, a line
+# each.
 children_of()
 {
     look_at_children "$1"
@@ -251,9 +253,9 @@ fds_of()
     echo "$FDS"
 }
 
-# rss_of PID, hwm_of PID: print how much memory it has now, and the most that
-# it has had, in KiB. Now: its own pages, where the kernel counts them, because
-# VmRSS is off by more on some kernels than the tests allow.
+# rss_of PID, hwm_of PID: print how much memory it has now, and the most that it
+# has had, in KiB. rss_of counts its private pages where the kernel can, because
+# on some kernels VmRSS is off by more than the tests allow.
 rss_of()
 {
     local files=("/proc/$1/status")

@@ -1,10 +1,10 @@
-# report -- one report of the results in many files
+# report -- makes one report from many files of results
 #
 # usage: awk -v form=junit|tap -v part=NAME -f report.awk file=NAME TAP…
 #
-# A test has the same name whatever program is tested: `server` or `client` takes
-# the place of a command or stage. Of what bats prints below a failure each line
-# is indented, so that none can be taken for one of ours.
+# A test has the same name whatever program is tested: `server` or `client`
+# takes the place of a command or stage. The lines that bats prints below a
+# failure are indented, so that none can be taken for a result.
 
 function starts(text, with)
 {

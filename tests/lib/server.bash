@@ -4,9 +4,8 @@
 # server_launch [VAR=…] [ARGS…]: starts the server on $LISTEN_HOST (default
 # localhost) and $LISTEN_PORT (default 0, the kernel's choice), with ARGS
 # before these, and doesn't wait. Sets SERVER_PID, SERVER_OUT and SERVER_ERR.
-# The array SERVER_WRAP may hold a command to run the server under, which
-# leaves it its process id, such as strace -D. A second call starts a second
-# server.
+# The array SERVER_WRAP may hold a command that runs the server and keeps its
+# process id, such as strace -D. A second call starts a second server.
 server_launch()
 {
     local vars=()
@@ -24,8 +23,8 @@ server_launch()
     SERVER_ERR=$BATS_TEST_TMPDIR/server$SERVER_COUNT.err
 }
 
-# server_start [VAR=…] [ARGS…]: as server_launch, and waits for the line that
-# says where it listens. Sets PORT as well.
+# server_start [VAR=…] [ARGS…]: calls server_launch, and waits for the line that
+# says where the server listens. Also sets PORT.
 server_start()
 {
     server_launch "$@"
@@ -41,8 +40,9 @@ server_start()
             "$SERVER_LINE" "the line must end in :PORT"
         return 1
     elif [ "$PORT" -eq 0 ]; then
-        fail_because announce "the port that the server has" "$SERVER_LINE" \
-            "port 0 lets the kernel choose: getsockname says what it chose"
+        fail_because announce "the port that the server listens on" \
+            "$SERVER_LINE" \
+            "port 0 lets the kernel choose one: getsockname tells you which"
         return 1
     fi
 }
@@ -62,7 +62,7 @@ server_announced_or_ended()
 }
 
 # under_strace OPTION…: starts the server under strace with these options, which
-# may tamper with its system calls. SERVER_PID is the server's all the same.
+# may tamper with its system calls. SERVER_PID is still the server's.
 # ?NAME in an option is a call that some machines lack, such as fork on 64-bit
 # ARM. A leak check, as a sanitizer does it at exit, can't be traced.
 under_strace()
@@ -86,7 +86,8 @@ server_warm_up()
 {
     peer echo:1000 fin end >/dev/null ||
         exchange_failed echo "1,000 bytes come back, then FIN" \
-            "it doesn't echo, or doesn't close at EOF: the rest needs both"
+            "it doesn't echo, or doesn't close at EOF: all other tests need \
+both"
     if [ -r /proc/self/status ]; then
         wait_until 10 no_children_left ||
             fail_because zombies "no child, once its connection has ended" \
@@ -99,8 +100,8 @@ server_warm_up()
     fi
 }
 
-# look_at_fds_each: sets FDS_EACH to how many descriptors a client takes of the
-# server: two of a proxy. To be called after server_warm_up.
+# look_at_fds_each: sets FDS_EACH to the number of descriptors that the server
+# needs for a client; a proxy needs two. Call it after server_warm_up.
 look_at_fds_each()
 {
     peer_start one echo:1 wait fin end
@@ -111,10 +112,10 @@ look_at_fds_each()
     assert_peer_succeeds one
     wait_until 10 has_only_base_fds ||
         fail_because close "$BASE_FDS descriptors, as before a client" \
-            "$FDS" "its connection isn't closed"
+            "$FDS" "the server doesn't close the connection"
 }
 
-# no_children_left: true if the server has no child left of a connection.
+# no_children_left: true if the server has no child for a connection any more.
 no_children_left()
 {
     stage_allows process_each || return 0
@@ -122,9 +123,9 @@ no_children_left()
     [ ${#CHILDREN[@]} -eq 0 ]
 }
 
-# server_quick [VAR=…]: does what server_start does in a few milliseconds, for
-# tests that start many servers. Returns 1, and sets STATUS, if the server ends
-# without saying where it listens.
+# server_quick [VAR=…]: does what server_start does, but in a few milliseconds,
+# for tests that start many servers. Returns 1, and sets STATUS, if the server
+# ends without saying where it listens.
 server_quick()
 {
     local line
@@ -152,27 +153,28 @@ server_quick()
 server_quick_end()
 {
     kill "$SERVER_PID" 2>/dev/null || {
-        fail_because accept "the server goes on" "it has ended" \
-            "one failed call was taken for the end"
+        fail_because accept "the server keeps running" "it has exited" \
+            "one failed call ended the server"
         return 1
     }
-    # EOF on its stdout: it is gone.
+    # EOF on its stdout means that it has exited.
     local status=0
     read -r -t 10 <&7 || status=$?
     if [ "$status" -gt 128 ]; then
         kill -KILL "$SERVER_PID"
         fail_because signals "SIGTERM ends the server" "not within 10 s" \
-            "the signal is lost, or the server waits where it should not"
+            "the signal is lost, or the server blocks where it shouldn't"
         return 1
     fi
     STATUS=0
     wait "$SERVER_PID" 2>/dev/null || STATUS=$?
-    # In order, or by the signal. A sanitizer's report gives another one.
+    # 0 after a graceful shutdown, 143 by the signal; a sanitizer exits with
+    # another.
     [ "$STATUS" -eq 0 ] || [ "$STATUS" -eq 143 ] ||
         fail_because signals \
-            "SIGTERM ends the server, with 0 or by the signal" \
+            "SIGTERM ends the server, with status 0 or by the signal" \
             "exit status $STATUS; $(cat "$SERVER_ERR")" \
-            "its end goes wrong"
+            "an error on its way out"
 }
 
 # echo_once: starts the server, has it echo once, and kills it.

@@ -1,13 +1,13 @@
-# shim -- makes system calls fail, as tools/shim.c can; plays schedules of it
+# shim -- makes system calls fail with tools/shim.c, and plays its schedules
 # shellcheck shell=bash disable=SC2034 # for the tests
 
-# What every schedule uses: percentages. Seeds mean the same as long as these
-# and CONNS in tools/schedule.c stay as they are.
+# Percentages that every schedule uses. A seed means the same as long as these
+# and CONNS in tools/schedule.c don't change.
 RATES=(SHIM_SHORT=25 SHIM_EINTR=8 SHIM_EAGAIN=8 SHIM_SPURIOUS=10)
 SEEDS=${SEEDS:-200}
 SMALL=10 # a seed of few calls
 
-# shim_count_in FILE: the next program under the shim counts in that file.
+# shim_count_in FILE: makes the next program under the shim count in that file.
 shim_count_in()
 {
     FAULTS=$1
@@ -15,8 +15,8 @@ shim_count_in()
         "ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}")
 }
 
-# shim_count_anew: the next program under the shim starts to count at 0, in a
-# file that no other has, so that no test sees what another run has left.
+# shim_count_anew: makes the next program under the shim count from 0, in a file
+# of its own, so that no test sees another run's counts.
 shim_count_anew()
 {
     SHIM_RUNS=$((${SHIM_RUNS:-0} + 1))

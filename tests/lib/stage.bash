@@ -7,8 +7,8 @@
 #     setup() { stage_setup; }
 #     teardown() { stage_teardown; }
 #
-# and has everything in this folder. The environment tells what to test
-# (tests/run sets it):
+# and can use everything in this folder. The environment, which tests/run sets,
+# says what to test:
 #
 #     STAGE       folder of the stage, such as 03-select (default: 05-epoll)
 #     STAGES_DIR  where the stages' folders are (default: the project's root)
@@ -29,7 +29,7 @@ command -v bats_require_minimum_version >/dev/null || {
 }
 bats_require_minimum_version 1.8.0
 
-# bats notes where it is before each command, here as well: set -T below.
+# bats records its position before each command, even here; set +T stops that.
 set +T
 LIB_DIR=$(CDPATH='' cd "${BASH_SOURCE[0]%/*}" && pwd)
 TESTS_DIR=${LIB_DIR%/*}
@@ -39,8 +39,8 @@ STAGE=${STAGE:-05-epoll}
 LIKE=${LIKE:-$STAGE}
 TOOLS=$TESTS_DIR/tools
 
-# By how much every deadline is longer under valgrind, and how many seconds an
-# exchange may take that only a fault would hold up.
+# SLOWER is the factor for every deadline under valgrind. PATIENCE is how many
+# seconds an exchange may take that only a bug could delay.
 SLOWER=${VALGRIND:+10}
 SLOWER=${SLOWER:-1}
 PATIENCE=${PATIENCE:-10}
@@ -55,8 +55,8 @@ export LC_ALL=C
 . "$LIB_DIR/shim.bash"
 . "$LIB_DIR/assertions.bash"
 
-# What only a failure needs is read then: each of these reads it, and is called
-# again.
+# Each of these functions is needed only after a failure: its first call reads
+# diagnose.bash, which defines it, and calls it again.
 for name in client_topic complaint diagnose_client diagnose_copy \
     exchange_failed explain guilty_faults log_cause log_topic server_death \
     server_is_in spin_cause spin_topic start_failed zombie_cause; do
@@ -64,9 +64,9 @@ for name in client_topic complaint diagnose_client diagnose_copy \
 done
 set -T
 
-# stage_setup: to be called by setup. Sets the arrays SERVER_CMD and
-# CLIENT_CMD, to which a test appends HOST and PORT; SHIM_DIR to a folder for
-# what the shim needs, and OPEN_DIR to one in which programs may make files.
+# stage_setup: call it in setup. Sets the arrays SERVER_CMD and CLIENT_CMD, to
+# which a test appends HOST and PORT; SHIM_DIR to a folder for the shim's files,
+# and OPEN_DIR to one in which programs may make files.
 stage_setup()
 {
     CAGE=()
@@ -74,15 +74,15 @@ stage_setup()
     OPEN_DIR=$BATS_TEST_TMPDIR
     SERVER_CMD=("$STAGES_DIR/$STAGE/server")
     CLIENT_CMD=("$STAGES_DIR/$STAGE/client")
-    # Where both are given, each meets the stage's other half: no client is
-    # blamed for its server.
+    # If both are given, test each with the stage's own other half, so that no
+    # client is blamed for a bug of its server.
     if [ -n "${SERVER:-}" ] && [ -n "${CLIENT:-}" ]; then
         case $BATS_TEST_DIRNAME in
             */server) CLIENT= ;;
             */client) SERVER= ;;
         esac
     fi
-    # The user's own words: to be split and unquoted as a shell does.
+    # Split and unquote the user's words as a shell does.
     if [ -n "${SERVER:-}" ]; then
         eval "SERVER_CMD=($SERVER)"
     fi
@@ -97,7 +97,7 @@ stage_setup()
     fi
     if [ -n "${RUN_AS:-}" ]; then
         eval "CAGE=($RUN_AS)"
-        # Where only one of them is given, the other half is our own.
+        # If only one of them is given, the other half is our own.
         [ -z "${SERVER:-}" ] && [ -n "${CLIENT:-}" ] ||
             SERVER_CMD=("${CAGE[@]}" "${SERVER_CMD[@]}")
         [ -z "${CLIENT:-}" ] && [ -n "${SERVER:-}" ] ||
@@ -113,14 +113,15 @@ stage_setup()
     BYSTANDER=
     BASE_FDS=
     STARTED=()
-    # bats notes where it is before each command, in functions as well. The
-    # line of the test is enough for its report: a sixth of the time is saved.
+    # bats records its position before each command, even in functions. Its
+    # report needs only the test's line, and without the others a sixth of the
+    # time is saved.
     set +T
 }
 
-# stage_teardown: to be called by teardown. Kills every process that start
-# and server_start have made, with their children. Fails when a sanitizer has
-# complained on the stderr of any.
+# stage_teardown: call it in teardown. Kills every process that start and
+# server_start have started, with their children. Fails if a sanitizer has
+# complained on the stderr of one.
 stage_teardown()
 {
     local pid
@@ -134,7 +135,7 @@ stage_teardown()
         echo "A sanitizer or valgrind complained: see the lines above."
         return 1
     fi
-    # What passed needs no look at, and the files of a whole run are many.
+    # Nobody reads the files of a test that passed, and a whole run has many.
     [ -z "${BATS_TEST_COMPLETED:-}" ] || rm -rf "${BATS_TEST_TMPDIR:?}"/*
     return 0
 }

@@ -1,11 +1,11 @@
-# options -- 06's command line, and whatever the shell has left it
+# options -- 06's command line, and what the shell may leave it
 # bats file_tags=stage:06
 
 load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# said STATUS ARGS…: the server ends with that status. What it has said is in
+# said STATUS ARGS…: the server exits with that status. Its output is in
 # usage.out and usage.err.
 said()
 {
@@ -16,7 +16,7 @@ said()
     wait_for_exit "$LAST_PID"
     [ "$STATUS" -eq "$status" ] ||
         fail_because shutdown "exit $status, for: $*" "exit $STATUS" \
-            "an option that is not checked"
+            "the option's argument isn't checked"
 }
 
 # promise: If something is wrong, prints the reason and usage on stderr and
@@ -46,7 +46,8 @@ said()
 # promise: Ignores SIGPIPE and unblocks all signals ...
 @test "signals that whoever started it has blocked end it, and its workers" {
     SERVER_WRAP=(env "--block-signal=TERM,INT,CHLD")
-    env --block-signal=TERM true || skip "this env cannot block signals"
+    env --block-signal=TERM true || skip "this env has no option to block \
+signals"
     server_start
     kill -TERM "$SERVER_PID"
     assert_server_ends 0
@@ -61,17 +62,17 @@ said()
 
     need_shim echo_once
     mkfifo "$log"
-    # Open for reading too, or there would be SIGPIPE.
+    # Open it for reading too; otherwise a write would raise SIGPIPE.
     exec 9<>"$log"
     ! dd if=/dev/zero of="$log" bs=4096 count=100000 oflag=nonblock \
-        2>/dev/null || fail "this system's pipes have no end"
+        2>/dev/null || fail "this system's pipes never fill up"
     # shellcheck disable=SC2016 # for the inner shell
     SERVER_WRAP=(bash -c 'exec "$@" 2>&9' -)
     server_start "${SHIM[@]}" SHIM_FAIL=accept:EMFILE:1-3
     peer -t $((10 * SLOWER)) echo:1000 fin end ||
         fail_because log "served, after 3 accepts with EMFILE" \
             "$(complaint)" \
-            "it waits in write until somebody reads its complaints"
+            "it blocks in write to stderr, which nobody reads"
     assert_injected accept
 }
 
@@ -84,7 +85,7 @@ said()
     assert_injected wait
     [ "$(grep -c '^loop: ' "$SERVER_ERR")" -eq 1 ] ||
         fail_because log "a line: loop: and why" "$(cat "$SERVER_ERR")" \
-            "the failed wait is not logged"
+            "the failed wait isn't logged"
     kill -TERM "$SERVER_PID"
     assert_server_ends 0
 }

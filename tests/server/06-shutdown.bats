@@ -33,7 +33,8 @@ milliseconds()
     assert_server_ends 0
 }
 
-# Lets it run for a moment. True if it is there still, and refuses connections.
+# Lets the server run for a moment. True if it still runs, and refuses
+# connections.
 refuses_while_it_lives()
 {
     resume "$SERVER_PID" && stop "$SERVER_PID" &&
@@ -59,20 +60,21 @@ refuses_while_it_lives()
     [ $((NOW - began)) -ge 900 ] && [ $((NOW - began)) -lt $((3000 * SLOWER)) ] ||
         fail_because shutdown \
             "it ends a second after SIGTERM, or a little later" \
-            "after $((NOW - began)) ms" "no grace for a slow peer, or no limit to it"
+            "after $((NOW - began)) ms" \
+            "a slow peer gets no time, or unlimited time"
 }
 
 @test "a second signal ends it now, with another exit status than 0" {
     server_start
     peer_start peers -n 3 send:512M wait
     peer_wait peers '3 waiting*'
-    # Stopped meanwhile: both are there before the second of grace begins.
+    # Stop the server meanwhile, so that both come before the second of grace.
     stop "$SERVER_PID"
     kill -TERM "$SERVER_PID"
     kill -INT "$SERVER_PID"
     resume "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ "$STATUS" -eq 1 ] ||
-        fail_because shutdown "an end at once, with exit status 1" \
-            "exit $STATUS: it waited on" "the second signal is not handled"
+        fail_because shutdown "it exits at once, with status 1" \
+            "exit $STATUS: it waited on" "the second signal isn't handled"
 }

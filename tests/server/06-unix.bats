@@ -21,13 +21,13 @@ teardown() { stage_teardown; }
         >"$BATS_TEST_TMPDIR/came"
     cmp "$TESTS_DIR/run" "$BATS_TEST_TMPDIR/came" ||
         fail_because client "the client gets its file back" "see above" \
-            "HOST with a slash is a path for the client, too"
+            "a HOST with a slash is a path for the client too"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID"
     [ ! -e "$LISTEN_HOST" ] ||
         fail_because socket-file \
             "the socket's file is gone after the end" "it is there" \
-            "no unlink"
+            "the server doesn't unlink its file"
 }
 
 @test "a dead server's socket file is replaced, a live one's is not" {
@@ -41,7 +41,7 @@ teardown() { stage_teardown; }
     [ "$STATUS" -eq 1 ] && grep -qi 'in use' "$BATS_TEST_TMPDIR/second.err" ||
         fail_because socket-file "status 1, and: address in use" \
             "status $STATUS: $(cat "$BATS_TEST_TMPDIR/second.err")" \
-            "a file that a server listens on is taken from it"
+            "it removes the file that another server listens on"
     assert_server_healthy
 }
 
@@ -51,7 +51,7 @@ teardown() { stage_teardown; }
     wait_for_exit "$LAST_PID"
     [ "$STATUS" -eq 1 ] && [ "$(cat "$LISTEN_HOST")" = mine ] ||
         fail_because socket-file "status 1, and the file as it was" \
-            "status $STATUS" "unlink, though it is no socket"
+            "status $STATUS" "it unlinks a file that isn't a socket"
 }
 
 @test "a server's file that another one has replaced is left alone" {
@@ -64,7 +64,8 @@ teardown() { stage_teardown; }
     kill -TERM "$old"
     wait_for_exit "$old"
     [ "$STATUS" -eq 0 ] ||
-        fail_because shutdown "exit status 0" "$STATUS" "its file is gone"
+        fail_because shutdown "exit status 0" "$STATUS" \
+            "it takes the missing file for an error"
     assert_server_healthy
 }
 
@@ -73,5 +74,6 @@ teardown() { stage_teardown; }
     kill -TERM "$SERVER_PID"
     assert_server_ends 0
     [ ! -e "$LISTEN_HOST" ] ||
-        fail_because socket-file "no file" "it is there" "no unlink"
+        fail_because socket-file "no file" "it is there" \
+            "the server doesn't unlink its file"
 }

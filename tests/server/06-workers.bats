@@ -1,15 +1,15 @@
 # workers -- 06 with -w: workers accept, a parent looks after them
 # bats file_tags=stage:06
 #
-# When they are replaced or killed, tests/loop/program_test.c tests, where a
-# second takes no time.
+# tests/loop/program_test.c tests when they are replaced or killed, because time
+# is virtual there.
 
 load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# workers_start N [ARGS…]: starts the server with so many, and notes them in
-# the array WORKERS.
+# workers_start N [ARGS…]: starts the server with N workers, and sets the array
+# WORKERS to their ids.
 workers_start()
 {
     server_start -w "$@"
@@ -23,7 +23,7 @@ children_are()
     [ ${#CHILDREN[@]} -eq "$1" ] && [ "$ZOMBIES" -eq 0 ]
 }
 
-# assert_workers N: within 5 s it has so many, and no zombie.
+# assert_workers N: within 5 s the server has N workers, and no zombie.
 assert_workers()
 {
     wait_until 5 children_are "$1" ||
@@ -32,7 +32,7 @@ assert_workers()
             "a worker that has ended isn't reaped, or isn't replaced"
 }
 
-# workers_are_gone: and the port is free.
+# workers_are_gone: true if no worker runs, and the port is free.
 workers_are_gone()
 {
     local pid
@@ -80,7 +80,7 @@ workers_are_gone()
     workers_start 2
     peer_start peers -n 3 send:512M wait
     peer_wait peers '3 waiting*'
-    # Stopped meanwhile: both are there before the second of grace begins.
+    # Stop the server meanwhile, so that both come before the second of grace.
     stop "$SERVER_PID"
     kill -TERM "$SERVER_PID"
     kill -INT "$SERVER_PID"
@@ -89,7 +89,7 @@ workers_are_gone()
     [ "$STATUS" -eq 1 ] ||
         fail_because workers \
             "exit status 1: pending output is lost" "exit $STATUS" \
-            "the forced end passes for a graceful one"
+            "it exits as after a graceful shutdown"
 }
 
 # promise: Returns the exit status when all have ended ...
@@ -99,31 +99,31 @@ workers_are_gone()
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" 4 ||
         fail_because workers \
-            "an end within two seconds or so" "none within 4 s" \
+            "it ends within about two seconds" "it runs after 4 s" \
             "the parent waits for a worker that never ends"
     [ "$STATUS" -eq 1 ] && [ "$(grep -c '^worker: ' "$SERVER_ERR")" -eq 1 ] &&
         not alive "${WORKERS[0]}" ||
         fail_because workers "status 1, a line worker:, and no worker left" \
             "status $STATUS; $(cat "$SERVER_ERR")" \
-            "a worker that doesn't end is left, or isn't reported"
+            "a worker that doesn't end is left running, or isn't logged"
 }
 
 @test "-w 2: Ctrl-C, which parent and workers get, ends them all gracefully" {
     local waits='?epoll_wait,epoll_pwait,?poll,ppoll' before pid
 
     need_tracing
-    # The workers are slow to see what they have waited for.
+    # Delay what the workers wait for.
     SERVER_WRAP=(strace -D -f -qq -o "$BATS_TEST_TMPDIR/strace" -e signal=none
         -e "trace=exit_group,$waits" -e "inject=$waits:delay_exit=250000")
-    # Which can't look for leaks under strace.
+    # A sanitizer can't look for leaks under strace.
     ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 workers_start 2
     before=$(fds_of "$SERVER_PID")
     for pid in "${WORKERS[@]}"; do
         wait_until 5 handles_signals "$pid"
     done
     kill -INT "$SERVER_PID"
-    # The parent closes the listening socket and its end of the workers' pair:
-    # that comes before their own signal.
+    # The parent closes the listening socket and its end of the workers' pair
+    # before the workers get their own signal.
     wait_until 5 fds_are $((before - 2))
     kill -INT "${WORKERS[@]}"
     assert_server_ends 0

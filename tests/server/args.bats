@@ -4,8 +4,8 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# assert_refused STATUS ARGS…: the server ends with that status, a line on stderr
-# that says why, and nothing on stdout.
+# assert_refused STATUS ARGS…: the server ends with that status, a line on
+# stderr that says why, and nothing on stdout.
 assert_refused()
 {
     local status=$1 most=1
@@ -16,56 +16,57 @@ assert_refused()
     if ! wait_for_exit "$LAST_PID"; then
         fail_because args "exit $status for: $*" \
             "it runs: $(cat "$BATS_TEST_TMPDIR/refused.out")" \
-            "the argument is not checked"
+            "the argument isn't checked"
         return 1
     fi
     if [ "$STATUS" -ne "$status" ]; then
         fail_because args "exit $status for: $*" "exit $STATUS" \
-            "2 is for arguments that cannot be right, 1 for all else"
+            "2 is for arguments that can't be right, 1 for everything else"
         return 1
     fi
     if [ ! -s "$SERVER_ERR" ] || [ -s "$BATS_TEST_TMPDIR/refused.out" ]; then
         fail_because args "a reason on stderr, nothing on stdout, for: $*" \
             "$(wc -l <"$SERVER_ERR") and $(wc -l \
                 <"$BATS_TEST_TMPDIR/refused.out") lines" \
-            "printed to the wrong stream, or not at all"
+            "the reason is printed to the wrong stream, or not at all"
         return 1
     fi
-    # 06 has so many options that it says how to use it as well.
+    # 06 has options, so it also prints its usage.
     [[ $LIKE != 06* ]] || most=2
     if [ -z "${SERVER:-}" ] && [ "$(wc -l <"$SERVER_ERR")" -gt "$most" ]; then
         fail_because args "a line on stderr for: $*" "$(cat "$SERVER_ERR")" \
-            "the server goes on after an error, or logs it twice"
+            "the server continues after an error, or logs it twice"
         return 1
     fi
 }
 
-# assert_echoes_on ADDRESS: it does, on $PORT of that address.
+# assert_echoes_on ADDRESS: the server echoes on $PORT of that address.
 assert_echoes_on()
 {
     "$TOOLS/peer" "$1" "$PORT" -t "$PATIENCE" echo:1000 fin end ||
         fail_because addresses "an echo on $1" "none" \
-            "it listens on another address, or another port than it says"
+            "it listens on another address, or on another port than it \
+announces"
 }
 
-# assert_nobody_on ADDRESS: $PORT of that address has no server.
+# assert_nobody_on ADDRESS: no server listens on $PORT of that address.
 assert_nobody_on()
 {
     ! "$TOOLS/peer" "$1" "$PORT" -t 1 echo:1 fin end 2>/dev/null ||
         fail_because addresses "no server on $1" "an echo" \
-            "it listens on every address, whatever its argument is"
+            "it listens on every address, whatever HOST is"
 }
 
-# assert_announced LINE
+# assert_announced LINE: the server has printed just this line on stdout.
 assert_announced()
 {
     [ "$(cat "$SERVER_OUT")" = "$1" ] ||
         fail_because announce "on stdout: $1" "$(cat "$SERVER_OUT")" \
-            "another host or port is announced than was given"
+            "it doesn't announce the host and port that it was given"
 }
 
 # listens_or_ends: waits until the server has said where it listens, or has
-# ended, as another program has its port.
+# ended because another program has its port.
 listens_or_ends()
 {
     wait_until 10 server_announced_or_ended
@@ -82,7 +83,7 @@ server_default()
     listens_or_ends
 }
 
-# port_taken: the server has ended as another program has its port.
+# port_taken: true if the server has ended because another program has its port.
 port_taken()
 {
     grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR"
@@ -115,22 +116,23 @@ port_taken()
 @test "too many arguments are refused, with exit 2" {
     assert_refused 2 localhost 0 more
     [ -n "${SERVER:-}" ] || assert_logged '^usage: server ' \
-        "how to use it is not said"
+        "no usage line says how to call it"
 }
 
 @test "a name that does not resolve is refused, with exit 1, and named" {
     assert_refused 1 no..host 0
     [ -n "${SERVER:-}" ] || grep -q '^no\.\.host: ' "$SERVER_ERR" ||
         fail_because addresses "no..host: and why" "$(cat "$SERVER_ERR")" \
-            "what could not be resolved is not named"
+            "the message doesn't name the host that couldn't be resolved"
 }
 
 @test "an address that is not this machine's is refused: exit 1, and bind" {
-    # 192.0.2.0/24 is kept for examples (RFC 5737): no machine has it.
+    # No machine has an address in 192.0.2.0/24, which is for examples (RFC
+    # 5737).
     assert_refused 1 192.0.2.99 0
     [ -n "${SERVER:-}" ] || grep -q '^bind: ' "$SERVER_ERR" ||
         fail_because addresses "bind: and why" "$(cat "$SERVER_ERR")" \
-            "the call that failed is not named"
+            "the message doesn't name the call that failed"
 }
 
 @test "a port that another server has is refused, with exit 1 and why" {
@@ -140,7 +142,7 @@ port_taken()
     grep -qiE 'in use|EADDRINUSE' "$SERVER_ERR" ||
         fail_because addresses \
             "the reason: address in use" "$(cat "$SERVER_ERR")" \
-            "errno was lost before it was told"
+            "another call changed errno before it was printed"
     assert_server_healthy
 }
 
@@ -154,7 +156,7 @@ port_taken()
     grep -qiE 'permission denied|EACCES' "$SERVER_ERR" ||
         fail_because addresses \
             "the reason: permission denied" "$(cat "$SERVER_ERR")" \
-            "errno was lost before it was told"
+            "another call changed errno before it was printed"
 }
 
 @test "HOST * is every address of this machine, and announced as it is" {
@@ -166,7 +168,7 @@ port_taken()
     assert_echoes_on 127.0.0.1
     assert_echoes_on 127.0.0.2 ||
         fail_because addresses "an echo on 127.0.0.2 as well" "none" \
-            "getaddrinfo without AI_PASSIVE gives the loopback address only"
+            "without AI_PASSIVE, getaddrinfo returns the loopback address only"
 }
 
 @test "listens on the address that it is given, and on no other" {
@@ -212,15 +214,16 @@ port_taken()
     server_warm_up
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" ||
-        fail_because end "it ends on SIGTERM" "it runs on" "the signal is \
-ignored, its handler only sets a flag, or what is open keeps the loop alive"
+        fail_because end "it ends on SIGTERM" "it runs on" \
+            "the signal is ignored, its handler only sets a flag, or an open \
+connection keeps the loop alive"
     case $LIKE in
         06*) status=0 ;;
     esac
     [ "$STATUS" -eq "$status" ] ||
         { [ -n "${SERVER:-}" ] && [ "$STATUS" -eq 0 ]; } ||
         fail_because end "status $status" "status $STATUS" \
-            "128 + 15 is the default action's, 0 an end in order"
+            "128 + 15 is the default action's status, 0 a graceful shutdown's"
     LISTEN_PORT=$PORT server_start
     assert_echoes echo:1000 fin end
 }
@@ -238,6 +241,6 @@ ignored, its handler only sets a flag, or what is open keeps the loop alive"
         status=$((128 + $(kill -l "$signal")))
         [ -n "${SERVER:-}" ] || [ "$STATUS" -eq "$status" ] ||
             fail_because end "status $status" "status $STATUS" \
-                "the signal has a handler"
+                "the signal has a handler, or is blocked"
     done
 }

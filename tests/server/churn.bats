@@ -4,8 +4,8 @@ load ../lib/stage
 setup() { stage_setup; }
 teardown() { stage_teardown; }
 
-# cycles N [OPTIONS]: N connections that are reset. On 01, which serves one at
-# a time, a tenth; on 02, where each costs a process, a fiftieth.
+# cycles N [OPTIONS]: makes N connections and resets them. On 01, which serves
+# one at a time, a tenth of N; on 02, where each costs a process, a fiftieth.
 cycles()
 {
     local n=$1 said
@@ -19,12 +19,11 @@ cycles()
     said=$("$TOOLS/churn" "$@" localhost "$PORT" "$n" 2>&1) ||
         fail_because "$(if [[ $said == *backlog* ]]; then echo backlog; else
             echo close; fi)" "$n connections, one after the other" "$said" \
-            "connections that come faster than it accepts find no room, or one \
-that was reset is taken for the end"
+            "connections arrive faster than it accepts and find no room, or \
+one that was reset ends the server"
 }
 
-# What is to be seen are 256 KiB: the 32 bytes that malloc takes at least, for
-# each of them.
+# A leak shows as 256 KiB: malloc takes at least 32 bytes for each connection.
 CYCLES=${CYCLES:-10000}
 
 @test "10,000 connections (01: 1,000, 02: 200), each reset, leave nothing" {
@@ -46,7 +45,7 @@ CYCLES=${CYCLES:-10000}
 
 @test "100 readers that stall, and a pinger beside them" {
     if stage_allows one_at_a_time; then
-        not_for "one at a time is the limit that 01 has"
+        not_for "serving one client at a time is its limit"
     fi
     server_start
     server_warm_up
@@ -69,13 +68,13 @@ CYCLES=${CYCLES:-10000}
     server_warm_up
     assert_backlog 16
     need_descriptors_of_server 10100
-    # Each has had an answer, so that none is still in the accept queue.
+    # Each has had an answer, so none is still in the accept queue.
     peer_start idle -n 10000 echo:1 wait echo:100 fin end
     peer_wait idle '10000 waiting*'
     assert_echoes -n 20 echo:256K fin end
     assert_pings_beside "10,000 idle ones"
     assert_idle "with nothing to do"
-    # They are all still there.
+    # All connections are still open.
     peer_continue idle
     assert_peer_succeeds idle
     assert_server_healthy
@@ -85,7 +84,7 @@ CYCLES=${CYCLES:-10000}
     local args=() last=(echo:100 fin end)
 
     if stage_allows one_at_a_time; then
-        not_for "one at a time is the limit that 01 has"
+        not_for "serving one client at a time is its limit"
     fi
     if [[ $LIKE == 06* && -z ${SERVER:-} ]]; then
         args=(-t 1)
@@ -98,14 +97,14 @@ CYCLES=${CYCLES:-10000}
     peer_start slow -n 500 wait "${last[@]}"
     peer_wait slow '500 waiting*'
     assert_pings_beside "500 that do not send"
-    # With -t the server itself ends them. (Only /proc tells how many.)
+    # With -t the server itself closes them. (Only /proc knows how many.)
     if [ ${#args[@]} -gt 0 ] && [ -n "$BASE_FDS" ]; then
         wait_until 10 at_baseline ||
             fail_because idle "idle connections are closed after -t seconds" \
                 "$(fds_of "$SERVER_PID") descriptors are still open" \
-                "the idle timer is not armed, or not re-armed"
+                "the idle timer isn't started, or isn't restarted"
     fi
-    # The others are all still there.
+    # All others are still open.
     peer_continue slow
     assert_peer_succeeds slow
     assert_server_healthy
@@ -125,13 +124,13 @@ CYCLES=${CYCLES:-10000}
         wait_until 10 replaced "$worker" ||
             fail_because workers "a new worker for the one killed" \
                 "${#CHILDREN[@]} workers" \
-                "SIGCHLD isn't handled, or nothing is started for it"
+                "SIGCHLD isn't handled, or no new worker is started"
     done
     "$TOOLS/peer" localhost "$PORT" -n 20 echo:64K fin end
     kill "$LAST_PID" || true
     wait_until 5 no_zombie
     kill -TERM "$SERVER_PID"
-    assert_server_ends 0 "its workers are told, and it waits for them"
+    assert_server_ends 0 "it sends its workers the signal, and waits for them"
 }
 
 two_workers()
@@ -140,7 +139,7 @@ two_workers()
     [ ${#CHILDREN[@]} -eq 2 ]
 }
 
-# replaced PID…: true if two other workers are there.
+# replaced PID…: true if two other workers run.
 replaced()
 {
     local pid
@@ -170,13 +169,13 @@ no_zombie()
     server_start -w 2
     wait_until 5 two_workers
     killed=("${CHILDREN[@]}")
-    # Stopped, the parent gets one SIGCHLD for both.
+    # A stopped parent gets one SIGCHLD for both.
     stop "$SERVER_PID"
     kill -KILL "${killed[@]}"
     wait_until 5 two_zombies
     resume "$SERVER_PID"
     wait_until 10 replaced "${killed[@]}" ||
         fail_because workers "two new workers" "${#CHILDREN[@]}" \
-            "signals merge, and the handler waited for one child only"
+            "signals of one kind merge: loop until waitpid finds no more"
     wait_until 5 no_zombie
 }

@@ -14,7 +14,8 @@ teardown() { stage_teardown; }
             "it doesn't echo, or doesn't close at EOF"
     [ "$(cat "$SERVER_OUT")" = "Server is listening on localhost:$PORT" ] ||
         fail_because announce "Server is listening on localhost:$PORT" \
-            "$(cat "$SERVER_OUT")" "other words, or more than one line"
+            "$(cat "$SERVER_OUT")" \
+            "the line's words differ, or there are several lines"
 }
 
 @test "echoes 0, 1, 4095, 4096, 4097 and 65537 bytes, then sends FIN" {
@@ -23,7 +24,8 @@ teardown() { stage_teardown; }
     for size in 0 1 4095 4096 4097 65537; do
         peer "echo:$size" fin end ||
             exchange_failed echo "$size bytes, then FIN" \
-                "bytes lost at the edge of a buffer, or no close at EOF"
+                "bytes are lost at the edge of a buffer, or it doesn't close \
+at EOF"
     done
     assert_nothing_logged
 }
@@ -31,14 +33,15 @@ teardown() { stage_teardown; }
 @test "echoes 8 MiB of random bytes, both ways at once, in odd chunks" {
     peer echo:8M fin end ||
         exchange_failed short-write "8 MiB, byte for byte" \
-            "a short write was taken for a whole one"
+            "a short write was taken for a complete one"
     assert_nothing_logged
 }
 
 @test "echoes to a reader with a small window, who takes little at a time" {
     peer -b 2000 echo:600K fin end ||
         exchange_failed short-write "600 KiB, byte for byte" \
-            "a short write was taken for a whole one, or EAGAIN for an error"
+            "a short write was taken for a complete one, or EAGAIN for an \
+error"
     assert_nothing_logged
 }
 
@@ -52,11 +55,11 @@ teardown() { stage_teardown; }
     wait_for_exit "$LAST_PID" 20 && [ "$STATUS" -eq 0 ] ||
         fail_because echo "the client gets all of it back, and ends with 0" \
             "$(cat "$BATS_TEST_TMPDIR/came.err")" \
-            "no close at EOF, or the connection breaks off"
+            "it doesn't close at EOF, or closes too early"
     cmp "$BATS_TEST_TMPDIR/sent" "$BATS_TEST_TMPDIR/came.out" ||
         fail_because echo "$(od -c "$BATS_TEST_TMPDIR/sent")" \
             "$(od -c "$BATS_TEST_TMPDIR/came.out")" \
-            "bytes handled as lines or as strings that end at NUL"
+            "it handles bytes as lines, or as strings that end at NUL"
     assert_nothing_logged
 }
 
@@ -70,7 +73,7 @@ teardown() { stage_teardown; }
 @test "serves 100 clients at once, each its own bytes" {
     peer -n 100 echo:20000 fin end ||
         exchange_failed state "100 clients, each with its own bytes back" \
-            "a buffer that connections share, or a client never served"
+            "connections share a buffer, or a client is never served"
     assert_nothing_logged
 }
 
@@ -93,7 +96,8 @@ teardown() { stage_teardown; }
     [ -z "${SERVER:-}" ] || not_for "its language may have no SO_OOBINLINE"
     peer send:3 urgent send:3 receive fin end ||
         fail_because oob "7 bytes: three, one out of band, three" \
-            "$(complaint)" "no SO_OOBINLINE: one is taken out"
+            "$(complaint)" "without SO_OOBINLINE, read never returns the \
+out-of-band byte"
     assert_nothing_logged
 }
 
@@ -101,7 +105,7 @@ teardown() { stage_teardown; }
     peer send:5000000 fin pause:200 receive end ||
         exchange_failed half-close \
             "5,000,000 bytes after the half-close, then FIN" \
-            "it closes while output waits: EOF, EAGAIN or a failed epoll_ctl \
+            "it closes with pending output: EOF, EAGAIN or a failed epoll_ctl \
 (EPOLL_CTL_MOD) is taken for the end. Read only when the buffer is empty"
     assert_nothing_logged
 }

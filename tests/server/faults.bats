@@ -19,7 +19,7 @@ teardown() { stage_teardown; }
     server_start
     server_warm_up
     bystander
-    # With nothing owed it is read that meets the reset; else it may be write.
+    # Without pending output read meets the reset; otherwise it may be write.
     assert_echoes -n 20 echo:5000 reset
     assert_echoes -n 20 echo:5000 send:200K reset
     assert_server_healthy
@@ -48,8 +48,8 @@ teardown() { stage_teardown; }
     server_warm_up
     bystander
     stop "$SERVER_PID"
-    # More than one buffer of the server's, so that it writes again after the
-    # first RST; and little enough for the FIN to be there before.
+    # Send more than one buffer of the server, so that it writes again after the
+    # first RST, and little enough for the FIN to come first.
     peer -n 5 send:48K close
     peer -n 5 send:100K close
     resume "$SERVER_PID"
@@ -141,7 +141,7 @@ teardown() { stage_teardown; }
     server_warm_up
     peer_start peers -n "$n" send:64M wait receive fin end
     peer_wait peers "$n waiting*"
-    # The write returns with what it has done so far: a short write.
+    # The write returns how much it has written so far: a short write.
     for pid in $(children_of "$SERVER_PID") "$SERVER_PID"; do
         stop "$pid"
         resume "$pid"
@@ -160,10 +160,10 @@ teardown() { stage_teardown; }
             -e inject="accept,accept4:error=$error:when=1"
         peer -t 5 echo:1000 fin end && alive "$SERVER_PID" ||
             fail_because accept "served, after an accept with $error" \
-                "$(complaint)" "accept's errors end the server"
+                "$(complaint)" "an error of accept ends the server"
         case ${SERVER:+yours}$error in
-            yours*) ;; # it logs what it likes
-            # The client has given up, which is nothing to tell of.
+            yours*) ;; # your server may log what it likes
+            # The client has given up: no need to log that.
             ECONNABORTED) assert_nothing_logged ;;
             *) assert_logged '^accept: .' ;;
         esac
@@ -173,12 +173,14 @@ teardown() { stage_teardown; }
 }
 
 @test "100 connections that left before accept hold nobody up" {
-    # As other systems tell of them. A pause after each would take 10 s.
+    # Other systems report these as ECONNABORTED. A pause after each would take
+    # 10 s.
     under_strace -e trace=accept,accept4 \
         -e inject=accept,accept4:error=ECONNABORTED:when=1..100
     peer -t $((5 * SLOWER)) echo:1000 fin end ||
         fail_because accept "served at once, after 100 ECONNABORTED" \
-            "$(complaint)" "it waits after each of them"
+            "$(complaint)" "it pauses after each of them: ECONNABORTED needs \
+no pause"
     assert_server_healthy
 }
 
@@ -190,13 +192,13 @@ teardown() { stage_teardown; }
     began=$SECONDS
     peer -t 10 echo:1000 fin end && alive "$SERVER_PID" ||
         fail_because accept "served, after five accepts with EMFILE" \
-            "$(complaint)" "it hangs up on the client, who should wait for \
-a descriptor"
+            "$(complaint)" "it closes the connection: the client should wait \
+until a descriptor is free"
     assert_logged '^accept: Too many open files'
     assert_few_lines_logged $((SECONDS - began + 1))
 }
 
-# failed_accepts: prints how many calls of accept strace has made fail.
+# failed_accepts: prints how many accepts strace has made fail.
 failed_accepts()
 {
     grep -c EMFILE "$BATS_TEST_TMPDIR/strace" || true
@@ -210,22 +212,24 @@ accepts_fail()
 @test "accept without descriptors (EMFILE) for long: tried now and then" {
     local client before n
 
-    # libuv, say, takes one descriptor more and hangs up: limits.bats sees that.
-    [ -z "${SERVER:-}" ] || not_for "it may have another way than to wait"
-    # -I 2: a signal ends strace, which leaves the server as it is.
+    # libuv, for example, takes a spare descriptor and closes the connection:
+    # limits.bats tests that.
+    [ -z "${SERVER:-}" ] || not_for "it may do something else than pause"
+    # With -I 2, a signal ends strace, and the server runs on.
     under_strace -I 2 -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE
     peer_start client echo:1000 fin end
     wait_until 10 accepts_fail ||
-        fail "strace has let no accept fail: this test proves nothing"
+        fail "strace has made no accept fail, so this test proves nothing"
     before=$(failed_accepts)
     pause 0.5 # the time that is measured
     n=$(($(failed_accepts) - before))
     [ "$n" -le 50 ] ||
         fail_because accept \
             "at most 50 failed calls of accept in half a second" \
-            "$n" "no pause after EMFILE: a spin, as the client still waits"
-    # Without strace accept works again.
+            "$n" "no pause after EMFILE: a spin, since the client is still in \
+the accept queue"
+    # Without strace, accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
     assert_peer_succeeds client
 }
@@ -238,9 +242,9 @@ one_is_accepted()
 @test "accept without descriptors (EMFILE) beside a busy client: as rarely" {
     local before n began limit
 
-    [ -z "${SERVER:-}" ] || not_for "it may have another way than to wait"
+    [ -z "${SERVER:-}" ] || not_for "it may do something else than pause"
     if stage_allows one_at_a_time; then
-        not_for "it accepts nobody while it has a client"
+        not_for "it accepts no other client while it has one"
     fi
     under_strace -I 2 -e trace=accept,accept4 \
         -e inject=accept,accept4:error=EMFILE:when=2+
@@ -248,20 +252,20 @@ one_is_accepted()
     wait_until 10 one_is_accepted
     peer_start client echo:1000 fin end
     wait_until 10 accepts_fail ||
-        fail "strace has let no accept fail: this test proves nothing"
+        fail "strace has made no accept fail, so this test proves nothing"
     look_at_clock
     began=$NOW_MS
     before=$(failed_accepts)
     pause 0.3 # the time that is measured
     n=$(($(failed_accepts) - before))
     look_at_clock
-    # A pause lasts 100 ms: twice as many, and some more.
+    # A pause lasts 100 ms. Allow twice as many, and a few more.
     limit=$(((NOW_MS - began) / 50 + 5))
     [ "$n" -le "$limit" ] ||
         fail_because accept \
             "at most $limit calls of accept in $((NOW_MS - began)) ms, as they fail" \
-            "$n" "the pause ends with any event: it has to be a deadline"
-    # Without strace accept works again.
+            "$n" "any event ends the pause: compare the time with a deadline"
+    # Without strace, accept works again.
     kill "$(awk '$1 == "TracerPid:" { print $2 }' "/proc/$SERVER_PID/status")"
     assert_peer_succeeds client
 }
@@ -274,16 +278,16 @@ one_is_accepted()
         -e "inject=$waits:error=EINTR:when=1+3"
     peer -n 5 -t 10 echo:20000 fin end && alive "$SERVER_PID" ||
         fail_because eintr "5 clients served, with EINTR every few calls" \
-            "$(complaint)" "EINTR taken for an error"
+            "$(complaint)" "EINTR was taken for an error"
     assert_nothing_logged
 }
 
 @test "EINTR is no error: in write" {
-    # The first write is the line on stdout.
+    # The first write prints the line on stdout.
     under_strace -e trace=write -e inject=write:error=EINTR:when=2+3
     peer -n 5 -t 10 echo:50000 fin end && alive "$SERVER_PID" ||
         fail_because eintr "5 clients served, with EINTR every few writes" \
-            "$(complaint)" "EINTR taken for an error"
+            "$(complaint)" "EINTR was taken for an error"
 }
 
 # read_before N: prints how many bytes the server has read from all other
@@ -309,15 +313,15 @@ read_before()
     local i=0 size bytes turn=16384
 
     if stage_allows one_at_a_time || stage_allows process_each; then
-        not_for "it is the kernel that gives turns"
+        not_for "the kernel schedules its processes"
     fi
     if [[ $LIKE == 06* ]]; then
         turn=65536
     fi
-    [ -z "${SERVER:-}" ] || not_for "it may take more in a turn"
+    [ -z "${SERVER:-}" ] || not_for "it may read more in one iteration"
     under_strace -s 0 -e trace=accept,accept4,read,recvfrom
-    # Whether the server goes by age, either way, or by who was ready first:
-    # one with much to send comes before the small one.
+    # Whatever the server's order is, by age or by who was ready first, one with
+    # much to send comes before the small one.
     for size in 200K 1 200K; do
         peer_start "sends$i" echo:1 wait "send:$size" receive fin end
         peer_wait "sends$i" '1 waiting*'
@@ -333,11 +337,12 @@ read_before()
     for i in 0 1 2; do
         assert_peer_succeeds "sends$i"
     done
-    # A turn for each of them, after the single byte that they sent first.
+    # Each of the others may have one read, after the byte that it sent first.
     bytes=$(read_before 2)
     [ "$bytes" -gt 2 ] && [ "$bytes" -le $((2 * turn + 2)) ] ||
         fail_because starve \
             "a read from each of the others, then the third's turn" \
             "$bytes bytes read from the others" \
-            "a connection is served until it has nothing more"
+            "it serves one connection until that has nothing more to read, \
+and the others starve"
 }

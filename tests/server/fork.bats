@@ -10,14 +10,14 @@ teardown() { stage_teardown; }
     server_warm_up
     peer_start peers -n 20 echo:100 wait fin end
     peer_wait peers '20 waiting*'
-    # It is the children that have answered: the parent may be behind.
+    # The children have answered; the parent may be behind.
     wait_until 5 parent_is_at_rest
     stop "$SERVER_PID"
     peer_continue peers
     assert_peer_succeeds peers
     wait_until 10 none_runs
-    # One SIGCHLD is left of the twenty. (No child may be left, either: a
-    # server that ignores SIGCHLD never has a zombie.)
+    # Of twenty SIGCHLDs one is left. (No child may be left either: a server
+    # that ignores SIGCHLD never has a zombie.)
     resume "$SERVER_PID"
     wait_until 5 zombies_are 0 ||
         fail_because zombies \
@@ -49,7 +49,8 @@ zombies_are()
     assert_echoes echo:100 fin end
     assert_injected accept
     assert_logged '^accept: Too many open files' \
-        "the handler of SIGCHLD changes errno: it has to put it back"
+        "the handler of SIGCHLD changes errno: save it, and restore it at the \
+end"
 }
 
 @test "the parent keeps no connection's descriptor (02)" {
@@ -60,7 +61,8 @@ zombies_are()
     peer_wait peers '5 waiting*'
     wait_until 5 parent_is_at_rest ||
         fail_because fork "$BASE_FDS descriptors in the parent" \
-            "$(fds_of "$SERVER_PID")" "no close of conn_fd after fork"
+            "$(fds_of "$SERVER_PID")" \
+            "the parent doesn't close conn_fd after fork"
     peer_continue peers
     assert_peer_succeeds peers
     assert_server_healthy
@@ -86,9 +88,9 @@ zombies_are()
     fi
     peer -t 5 send:100 drain ||
         fail_because fork "the first connection closed" "it is left open" \
-            "conn_fd is closed only after a fork that went well"
+            "conn_fd is closed only after a successful fork"
     assert_logged '^fork: Resource temporarily unavailable' \
-        "fork's error is not told"
+        "fork's error isn't logged"
     assert_few_lines_logged 1
     peer echo:1000 fin end && alive "$SERVER_PID" ||
         fail_because fork "the next client is served" \

@@ -1,4 +1,4 @@
-# limits -- how many, how much: what each stage can do, and cannot
+# limits -- how many connections and bytes each stage can serve, and can't
 
 load ../lib/stage
 setup() { stage_setup; }
@@ -21,7 +21,8 @@ must_have_limit()
         peer_start second echo:1000 fin end
         if must_have_limit; then
             peer_wait second '* 1000 sent, 0 received'
-            # A server that had accepted the second would answer within this time.
+            # A server that had accepted the second would answer within this
+            # time.
             pause 0.3
             peer_is second '* 1000 sent, 0 received'
         fi
@@ -31,7 +32,7 @@ must_have_limit()
     else
         peer -t 5 echo:1000 fin end ||
             exchange_failed one-at-a-time "the second client's bytes" \
-                "it waits for the first client: it serves one at a time"
+                "the first client blocks it: it serves one at a time"
         peer_continue first
         assert_peer_succeeds first
     fi
@@ -49,24 +50,24 @@ took()
     local size base now limit
 
     server_start
-    # A late ACK takes 40 ms; a busy machine may need a few tries.
+    # A delayed ACK takes 40 ms; a busy machine may need a few tries.
     for _ in 1 2 3 4; do
         base=$(took 16000)
         [ "$base" -gt $((30000 * SLOWER)) ] || break
     done
     [ "$base" -le $((30000 * SLOWER)) ] ||
         fail_because nodelay "16,000 bytes come back within 30 ms" "$base us" \
-            "no TCP_NODELAY: a message's rest waits for an ACK"
+            "without TCP_NODELAY, the rest of a message waits for an ACK"
     for size in 1 1461 8193 16385 20000 49153 65536 100000 262144; do
         now=$(took "$size")
-        # A late ACK takes 40 ms. Half of that, or twenty times as long for as
-        # many bytes, is nothing that scheduling does.
+        # A delayed ACK takes 40 ms. Scheduling doesn't cause half of that, or
+        # twenty times as long for as many bytes.
         limit=$((base * 20 * (size + 15999) / 16000))
         [ "$limit" -gt $((20000 * SLOWER)) ] || limit=$((20000 * SLOWER))
         [ "$now" -le "$limit" ] ||
             fail_because nodelay "$size bytes take at most $limit us" \
                 "$now us, and 16,000 bytes $base us" \
-                "no TCP_NODELAY: a message's rest waits for an ACK"
+                "without TCP_NODELAY, the rest of a message waits for an ACK"
     done
 }
 
@@ -74,7 +75,7 @@ took()
     local n
 
     if ! must_have_limit; then
-        not_for "a server of yours may have as many processes as it likes"
+        not_for "your server may have any number of processes"
     elif stage_allows process_each; then
         n=5
     else
@@ -90,7 +91,7 @@ took()
     fi
     [ "$(count_children "$SERVER_PID")" -eq "$n" ] ||
         fail_because fork "$n children" "$(count_children "$SERVER_PID")" \
-            "another design than this stage's"
+            "it isn't one process for each connection, as this stage is"
     peer_continue peers
     assert_peer_succeeds peers
     wait_until 5 childless ||
@@ -124,7 +125,7 @@ childless()
         [ "$served" -ge 1000 ] && [ "$served" -lt 1024 ] ||
             fail_because fd_setsize \
                 "1,000 to 1,023 served, the others refused" "$state" \
-                "descriptors from FD_SETSIZE on do not fit into an fd_set"
+                "descriptors of FD_SETSIZE and above don't fit into an fd_set"
         [ -z "$BASE_FDS" ] || ! must_have_limit ||
             [ "$served" -eq $((1024 - BASE_FDS)) ] ||
             fail_because fd_setsize \
@@ -136,15 +137,16 @@ childless()
     else
         [ "$served" -eq "$n" ] ||
             fail_because grow "$n served" "$state" \
-                "a limit that isn't needed: the array doesn't grow"
+                "there's a limit that poll doesn't need: the array doesn't \
+grow"
         assert_nothing_logged
     fi
-    # All those that were let in are still there.
+    # All connections that were accepted are still open.
     peer_continue peers
     assert_peer_succeeds peers 60
     [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
         fail_because walk "$served echoed to a second time" \
-            "$(peer_state peers)" "the new ones have cost old ones their place"
+            "$(peer_state peers)" "new connections have overwritten older ones"
     assert_server_healthy
 }
 
@@ -154,10 +156,11 @@ childless()
     server_start
     peer_start peers -n 1030 -l echo:1 wait close
     peer_wait peers '* 0 busy*'
-    # FIN or RST must come, before the deadline.
+    # FIN or RST must come before the deadline.
     peer -t 5 send:100 drain ||
         fail_because fd_setsize "the connection ends" "$(complaint)" \
-            "one that FD_SETSIZE has no room for is kept, and never served"
+            "a connection at FD_SETSIZE or above is kept, and never served: \
+close it"
     peer_continue peers
     assert_peer_succeeds peers
 }
@@ -165,7 +168,7 @@ childless()
 @test "a burst of 300 clients finds room while the server is busy" {
     local n=300
 
-    # Some languages' listen is always told 128, which was SOMAXCONN for long.
+    # Some languages always call listen with 128, once the value of SOMAXCONN.
     [ -z "${SERVER:-}" ] || n=100
     need_descriptors 400
     need_backlog "$n"
@@ -176,14 +179,14 @@ childless()
     peer_start peers -n "$n" wait echo:100 fin end
     wait_until 10 peer_is peers "$n waiting*" ||
         fail_because backlog "$n connections in the kernel's queue" \
-            "$(peer_state peers)" "listen with a small backlog"
+            "$(peer_state peers)" "listen was called with a small backlog"
     resume "$SERVER_PID"
     peer_continue peers
     assert_peer_succeeds peers
     assert_server_healthy
 }
 
-# limit_descriptors N: lets the server have N clients.
+# limit_descriptors N: limits the server's descriptors to those of N clients.
 limit_descriptors()
 {
     local limit
@@ -210,7 +213,7 @@ limit_descriptors()
     peer_wait first '1[0-9] waiting*'
     peer_start second -n 10 echo:100 wait echo:100 fin end
     peer_wait second '0 waiting, 10 busy*'
-    # A pause of 100 ms ends three times meanwhile.
+    # A pause of 100 ms ends three times in this time.
     assert_idle "at the limit" "$SERVER_PID" 12
     peer_continue first
     assert_peer_succeeds first
@@ -225,7 +228,7 @@ limit_descriptors()
     local before after limit=1024 pid
 
     need_proc
-    # Other languages' memory managers take more, but not without bound.
+    # Other languages' memory managers take more, but not without limit.
     if [ -n "${SERVER:-}" ]; then
         limit=32768
     fi
@@ -256,18 +259,19 @@ limit_descriptors()
 
     need_proc
     if [ -n "${SERVER:-}" ]; then
-        not_for "a collector of garbage may take its time"
+        not_for "a garbage collector may free memory later"
     fi
     if stage_allows one_at_a_time; then
         hold=()
     fi
-    # Else a sanitizer would keep freed memory back.
+    # Otherwise a sanitizer would keep freed memory.
     server_start "ASAN_OPTIONS=${ASAN_OPTIONS:-}:quarantine_size_mb=0:\
 thread_local_quarantine_size_kb=0"
     server_warm_up
     for round in first second; do
         before=$(rss_of "$SERVER_PID")
-        # As many at once in both rounds, and every page of theirs touched.
+        # In both rounds have as many connections at once, and touch all their
+        # pages.
         peer_start "$round" -n "$n" echo:70000 \
             ${hold[@]+"${hold[@]}"} fin end
         if [ "${#hold[@]}" -gt 0 ]; then
@@ -282,7 +286,7 @@ thread_local_quarantine_size_kb=0"
     done
     [ $((after - before)) -le 256 ] ||
         fail_because memory "at most 256 KiB more after the $round round" \
-            "$((after - before)) KiB more" "a connection is not freed"
+            "$((after - before)) KiB more" "a connection's memory isn't freed"
 }
 
 @test "idle connections cost no CPU, new ones and ones that were stuck" {
@@ -316,12 +320,13 @@ thread_local_quarantine_size_kb=0"
     fi
     server_launch
     wait_for_exit "$SERVER_PID"
-    # Other languages have words of their own for it.
+    # Other languages have messages of their own.
     local words='^select: no room for descriptor [0-9]'
     must_have_limit || words=.
     [ "$STATUS" -eq 1 ] && grep -q "$words" "$SERVER_ERR" ||
         fail_because fd_setsize \
             "exit status 1, and select: no room for descriptor" \
             "exit status $STATUS" \
-            "the listening socket is put behind the end of the set"
+            "FD_SET writes past the end of the set: check the listening \
+socket too"
 }

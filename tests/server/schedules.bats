@@ -1,4 +1,4 @@
-# schedules -- calls fail, come short and are interrupted, as a seed says
+# schedules -- calls fail, transfer less or are interrupted, as a seed decides
 
 load ../lib/stage
 
@@ -10,7 +10,7 @@ setup()
 
 teardown() { stage_teardown; }
 
-# need_readiness: skips what only makes sense for a server that waits for
+# need_readiness: skips a test that's only for a server that waits for
 # readiness.
 need_readiness()
 {
@@ -19,7 +19,7 @@ need_readiness()
     fi
 }
 
-# need_ours: skips what a program in another language may do differently.
+# need_ours: skips a test that's only for the stages' own servers.
 need_ours()
 {
     [ -z "${SERVER:-}" ] || not_for "for the stages' own servers"
@@ -34,11 +34,12 @@ say_on()
     read -r -t 5 line <&"$1" && [ "$line" = "Hello, server!" ]
 }
 
-# assert_answered FD: a line on it comes back.
+# assert_answered FD: a line on that connection comes back.
 assert_answered()
 {
     say_on "$1" || fail_because interest "a line comes back within 5 s" \
-        "none" "one connection waits for another, or for an event that's gone"
+        "none" "one connection blocks another, or it waits for an event \
+that's gone"
 }
 
 # ends_on FD SECONDS: true if the server ends that connection within this time,
@@ -51,7 +52,7 @@ ends_on()
     [ "$status" -eq 1 ] && [ -z "$line" ]
 }
 
-# silent_on FD SECONDS: true if neither data nor FIN comes for so long.
+# silent_on FD SECONDS: true if neither data nor FIN comes for SECONDS.
 silent_on()
 {
     local status=0
@@ -69,7 +70,7 @@ open_conn()
 @test "passes every seeded schedule of short and interrupted calls" {
     local more=100
 
-    # Where each connection costs a process, a quarter.
+    # A quarter suffices where each connection costs a process.
     if stage_allows process_each; then
         SEEDS=$((SEEDS / 4))
         more=25
@@ -93,7 +94,7 @@ open_conn()
 @test "a burst of calls that are nearly all short or interrupted" {
     local n=20
 
-    # Some sleep after EINTR, and have a process for each direction.
+    # Some programs sleep after EINTR, and have a process for each direction.
     if [ -n "${SERVER:-}" ] && stage_allows process_each; then
         n=5
     fi
@@ -106,7 +107,8 @@ open_conn()
 @test "accept fails with each error, and the server goes on" {
     local n=2 rules='' name began
 
-    # The first connection is there before; the next meets all of these.
+    # The first connection is accepted before; the next one meets all these
+    # errors.
     for name in ECONNABORTED EPROTO ENOBUFS ENOMEM EPERM EINTR EMFILE ENFILE \
         ENETDOWN EHOSTUNREACH; do
         rules+=,accept:$name:$n
@@ -122,15 +124,15 @@ open_conn()
     began=$NOW_MS
     open_conn 9
     say_on 9 ||
-        fail_because accept "an answer after ten passing errors of accept" \
-        "none" "an error of accept was taken for the end"
+        fail_because accept "an answer after ten transient errors of accept" \
+        "none" "an error of accept ended the server"
     look_at_clock
-    # It pauses after eight of them. (06 has a spare descriptor for two.)
+    # It pauses after eight of them. (For two, 06 has a spare descriptor.)
     n=$((NOW_MS - began))
     [ -n "${SERVER:-}" ] || { [ "$n" -ge 550 ] && [ "$n" -le 2500 ]; } ||
-        fail_because accept "pauses of 100 ms after errors that may go on" \
+        fail_because accept "pauses of 100 ms after errors that may last" \
             "ten calls of accept in $n ms" \
-            "after some errors it tries again at once, or much too late"
+            "after some errors it calls accept again at once, or much too late"
     if ! stage_allows one_at_a_time; then
         assert_answered 8
         exec 8>&-
@@ -138,11 +140,11 @@ open_conn()
     exec 9>&-
     [ "$(faults accept)" -eq 10 ] ||
         fail_because accept "ten calls of accept that fail, then one that \
-doesn't" "$(faults accept)" "after an error accept isn't called again"
+doesn't" "$(faults accept)" "after an error it never calls accept again"
     [ -z "${SERVER:-}" ] || assert_few_lines_logged 2 2
     [ -n "${SERVER:-}" ] || [ "$(most_often_said)" -le 3 ] ||
         fail_because log "at most a line a second for each cause" \
-            "$(most_often_said) times the same" "each failure is logged"
+            "$(most_often_said) times the same" "it logs every failure"
 }
 
 @test "two causes within a second are both logged" {
@@ -154,7 +156,7 @@ doesn't" "$(faults accept)" "after an error accept isn't called again"
         other='^fork: Resource temporarily unavailable'
     fi
     server_start "${SHIM[@]}" "SHIM_FAIL=$rules"
-    # One may be turned away; the other is served.
+    # The server may close one; it serves the other.
     assert_echoes -l -n 2 echo:100 fin end
     assert_injected all
     assert_logged '^accept: Too many open files'
@@ -168,7 +170,7 @@ served_after_waits()
     while [ "$(faults wait)" -lt "$1" ]; do
         say_on 8 || fail_because spin "an answer after failed waits" \
             "none: $(cat "$SERVER_ERR")" \
-            "a failed wait was taken for the end, or for a ready socket" ||
+            "a failed wait was taken for the end, or for ready sockets" ||
             return
     done
     exec 8>&-
@@ -192,7 +194,8 @@ served_after_waits()
 
     need_readiness
     need_ours
-    # Every second one, as 06 uses poll to see if it can log a line.
+    # Make every second one fail, since 06 uses poll to see if it can log a
+    # line.
     for n in 2 4 6 8 10 12 14 16 18 20 22 24; do
         rules+=,wait:ENOMEM:$n
     done
@@ -203,12 +206,13 @@ served_after_waits()
     look_at_clock
     [ $((NOW_MS - began)) -ge 1000 ] ||
         fail_because wait "pauses of 100 ms, after twelve failed waits" \
-            "all of them within $((NOW_MS - began)) ms" "no pause: a spin"
+            "all of them within $((NOW_MS - began)) ms" \
+            "there's no pause after a failed wait: a spin"
     assert_logged ': Cannot allocate memory' '' wait
     assert_few_lines_logged $(((NOW_MS - began) / 1000 + 1))
     [ "$(most_often_said)" -ge 2 ] ||
         fail_because wait "a line again after a second" "one line" \
-            "an error is logged once for all times"
+            "an error is logged only once, ever"
 }
 
 @test "accept fails beside a busy connection: not tried at each message" {
@@ -239,12 +243,12 @@ accept_has_failed()
 @test "held up at each look at the clock, it still accepts after a pause" {
     need_readiness
     need_ours
-    # A pause of 100 ms ends between two looks.
+    # A pause of 100 ms ends between two readings of the clock.
     server_start "${SHIM[@]}" SHIM_CLOCK_DELAY=60 SHIM_FAIL=accept:EMFILE:1
     open_conn 9
     say_on 9 ||
         fail_because accept "an answer after a pause of accept" "none" \
-        "what is left of the pause was negative: it waits without end"
+        "the time left of the pause was negative, which waits forever"
     assert_injected delay accept
     exec 9>&-
 }
@@ -268,7 +272,8 @@ assert_start_fails_with()
         fail_because addresses \
             "exit status 1, nothing on stdout, on stderr: $line" \
             "status $STATUS: $(cat "$BATS_TEST_TMPDIR"/failing.*)" \
-            "another call is named, errno is lost, or the next address is tried"
+            "it names another call, errno is lost, or it tries the next \
+address"
 }
 
 @test "what fails at the start is named, with the reason, and is the end" {
@@ -276,7 +281,7 @@ assert_start_fails_with()
     assert_start_fails_with 'socket: Too many open files' socket:EMFILE:1
     assert_start_fails_with 'bind: Permission denied' bind:EACCES:1
     assert_start_fails_with 'bind: Address already in use' bind:EADDRINUSE:1
-    # The first address is not this machine's, the second is taken.
+    # The first address isn't this machine's, the second is in use.
     assert_start_fails_with 'bind: Address already in use' \
         bind:EADDRNOTAVAIL:1 bind:EADDRINUSE:2
     assert_start_fails_with 'listen: Address already in use' \
@@ -285,7 +290,7 @@ assert_start_fails_with()
         getsockname:ENOBUFS:1+
     case $LIKE in
         0[345]*)
-            # The first three see if stdin, stdout and stderr are open.
+            # The first three calls check if stdin, stdout and stderr are open.
             assert_start_fails_with 'fcntl: Invalid argument' fcntl:EINVAL:4
             assert_start_fails_with 'fcntl: Invalid argument' fcntl:EINVAL:5
             ;;
@@ -316,20 +321,23 @@ assert_start_fails_with()
     open_conn 8
     assert_answered 8
     open_conn 9
-    # A thread that blocks in accept looks at nothing before: it gets this one.
+    # A thread that blocks in accept hasn't waited for readiness before, so it gets
+    # this connection.
     if [ -n "${SERVER:-}" ] && say_on 9 && [ "$(faults steal)" -eq 0 ]; then
         not_for "it blocks in accept, and waits for no readiness"
     fi
-    # The stolen one ends without a byte.
+    # The stolen connection ends without a byte.
     ends_on 9 5 ||
         fail_because nonblock "the connection ends without a byte" \
             "it doesn't, within 5 s" \
-            "the listening socket is blocking: accept waits for the next one"
+            "the listening socket is blocking: accept blocks until the next \
+connection"
     assert_injected steal
     say_on 8 ||
         fail_because nonblock \
             "the first connection is still answered" "nothing" \
-        "the listening socket is blocking: accept waits for the next one"
+        "the listening socket is blocking: accept blocks until the next \
+connection"
     exec 8>&- 9>&-
 }
 
@@ -345,7 +353,7 @@ assert_start_fails_with()
     open_conn 8
     assert_answered 8
     assert_seeds_pass server schedule -n 20
-    # A program may wait with calls that the shim does not know.
+    # A program may wait with calls that the shim doesn't know.
     if [ -z "${SERVER:-}" ]; then
         assert_injected spurious
     fi
@@ -370,17 +378,17 @@ assert_start_fails_with()
     ends_on 9 5 ||
         fail_because fork "the connection whose fork has failed is closed" \
             "it is left open" \
-            "conn_fd is closed only after a fork that went well"
+            "conn_fd is closed only after a successful fork"
     exec 9>&-
     open_conn 9
     say_on 9 ||
         fail_because fork "the connection after a failed fork is served" \
-        "no answer" "a failed fork was taken for the end, or for a child"
+        "no answer" "a failed fork ended the server, or -1 was taken for a PID"
     assert_answered 8
     exec 8>&- 9>&-
     [ "$(wc -l <"$SERVER_ERR")" -eq 1 ] ||
         fail_because fork "a line on stderr: fork and why" \
-            "$(cat "$SERVER_ERR")" "fork's error is not told"
+            "$(cat "$SERVER_ERR")" "fork's error isn't logged"
 }
 
 @test "the first address does not work, and the next is tried" {
@@ -396,7 +404,7 @@ assert_start_fails_with()
     wait_until 5 has_only_base_fds ||
         fail_because addresses \
             "$BASE_FDS descriptors, as without a failed bind" \
-            "$FDS" "the socket of the first address is not closed"
+            "$FDS" "the socket of the first address isn't closed"
 }
 
 @test "the first address works: the next is left alone" {
@@ -413,7 +421,7 @@ assert_start_fails_with()
     wait_until 5 has_only_base_fds ||
         fail_because addresses \
             "$BASE_FDS descriptors, as with one address" "$FDS" \
-            "it goes on with the list, though it has a listening socket"
+            "it tries further addresses, though it has a listening socket"
 }
 
 @test "each allocation fails in turn" {
@@ -427,8 +435,8 @@ assert_start_fails_with()
 
     need_ours
     need_readiness
-    # Some arrays grow then. In 04 it is the memory of a connection that is
-    # refused, twice, then that of the first array, then that of the second.
+    # Some arrays grow then. In 04 two connections get no memory, then the first
+    # array, then the second.
     for n in 64 68 71 74; do
         rules+=,malloc:ENOMEM:$n
     done
@@ -442,7 +450,8 @@ assert_start_fails_with()
     [ "$n" -eq 4 ] && [ "$(field lost "$(peer_state peers)")" -le "$n" ] ||
         fail_because memory "four calls fail, at most four clients are lost" \
             "$n failed; $(peer_state peers)" \
-            "an array that did not grow is used, or one failure loses many"
+            "it uses an array that couldn't grow, or one failure drops many \
+clients"
     assert_logged ': Cannot allocate memory'
     assert_server_healthy
 }
@@ -469,19 +478,20 @@ assert_start_fails_with()
     server_start "${SHIM[@]}" SHIM_CLOCK=3600:300 -t 3
     open_conn 8
     assert_answered 8
-    # The jump is over when this returns, and nothing was closed by it.
+    # When this returns, the clock has jumped, and nothing was closed by that.
     silent_on 8 1.5
     say_on 8 ||
         fail_because timers "the connection lives 3 s after its last byte" \
         "it was closed when the wall clock moved" \
-        "the timers are on CLOCK_REALTIME"
+        "the timers use CLOCK_REALTIME: use CLOCK_MONOTONIC"
     exec 8>&-
     server_start "${SHIM[@]}" SHIM_CLOCK=-3600:300 -t 1
     open_conn 8
     assert_answered 8
     ends_on 8 8 ||
         fail_because timers "the idle connection is closed after a second" \
-            "not within eight" "the timers are on CLOCK_REALTIME"
+            "not within eight" "the timers use CLOCK_REALTIME: use \
+CLOCK_MONOTONIC"
     exec 8>&-
 }
 
@@ -493,8 +503,8 @@ assert_start_fails_with()
     for n in 1 2 3 4 5; do
         shim_count_anew
         server_start "${SHIM[@]}" "SHIM_SIGNAL_AT=TERM:$n"
-        # Each line causes a wait. None must follow the signal: it would wake
-        # a server that has missed it.
+        # Each line causes a wait. No line must follow the signal: it would wake
+        # a server that has missed the signal.
         (
             trap '' PIPE
             [ "$(faults signal)" -gt 0 ] || open_conn 8

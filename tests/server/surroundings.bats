@@ -21,9 +21,9 @@ rests_or_ended()
     peer_is "$2" '* 0 busy*' || ! alive "$1"
 }
 
-# closed_at_start REDIRECTIONS: starts the server so. It meets failures of
-# accept and fork, which it logs, while a client is connected: of what it
-# logs no client may see a byte.
+# closed_at_start REDIRECTIONS: starts the server with these. While a client is
+# connected, accept and fork fail, which the server logs: no client may see a
+# byte of the log.
 closed_at_start()
 {
     local name pid rule=accept:EMFILE:3-4
@@ -37,11 +37,11 @@ closed_at_start()
     LISTEN_PORT=$PORT server_launch "${SHIM[@]}" "SHIM_FAIL=$rule"
     wait_until 10 listens ||
         fail_because descriptors "it listens, started with $1" "it does not" \
-            "what it can't print is taken for an error"
+            "it takes a line that it can't print for a fatal error"
     if stage_allows one_at_a_time; then
         assert_echoes echo:1000 fin end
     else
-        # A server may turn this one away, but says nothing to it.
+        # A server may close this connection, but must not send a byte to it.
         name=first$SERVER_COUNT
         peer_start "$name" -l echo:1 wait echo:1000 fin end
         look_up_peer "$name"
@@ -54,7 +54,8 @@ closed_at_start()
             fail_because descriptors \
                 "an echo and nothing else, started with $1" \
                 "$(cat "$BATS_TEST_TMPDIR/$name.err")" \
-                "a connection is stderr to it, and gets what it logs"
+                "a connection has the number of stderr, and gets what the \
+server logs"
     fi
     peer -n 10 echo:20000 fin end ||
         fail_because descriptors "ten clients served, started with $1" \
@@ -81,16 +82,17 @@ closed_at_start()
     assert_echoes -n 20 echo:100 fin end
     wait_until 5 childless ||
         fail_because signals "no child, 20 connections later" \
-            "$(zombies_of "$SERVER_PID") zombies" "SIGCHLD stays blocked"
+            "$(zombies_of "$SERVER_PID") zombies" \
+            "SIGCHLD stays blocked, as it was inherited"
     kill -TERM "$SERVER_PID"
     wait_for_exit "$SERVER_PID" ||
         fail_because signals "it ends on SIGTERM" "it runs on" \
-            "the signal stays blocked, as it was inherited"
+            "the inherited signal mask still blocks the signal"
     [[ $LIKE != 06* ]] || status=0
     [ "$STATUS" -eq "$status" ] ||
         { [ -n "${SERVER:-}" ] && [ "$STATUS" -eq 0 ]; } ||
         fail_because signals "status $status" "status $STATUS" \
-            "128 + 15 is the default action's, 0 a graceful shutdown's"
+            "128 + 15 is the default action's status, 0 a graceful shutdown's"
 }
 
 childless()

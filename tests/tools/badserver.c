@@ -1,21 +1,21 @@
 /*
- * badserver -- a server with one fault, to see what clients make of it
+ * badserver -- a server with one fault, to test how clients cope with it
  *
  * usage: badserver MODE HOST PORT        (PORT 0: the kernel chooses)
  *
- * late        sends nothing until the peer's FIN, then all of it
- * truncate=N  echoes N bytes, then sends FIN, and reads on without an answer
+ * late        sends nothing until the peer's FIN, then everything
+ * truncate=N  echoes N bytes, then sends FIN; reads on, but answers nothing
  * reset=N     echoes N bytes, then resets the connection
- * twice       echoes all that comes twice
+ * twice       echoes every byte twice
  * greeting    says hello first, then echoes
- * extra       echoes, and sends a byte more after the peer's FIN
+ * extra       echoes, and sends one byte too many after the peer's FIN
  * flood       sends zeros without end, and reads nothing
- * open=MS     echoes, and closes so long after the peer's FIN (0: never)
- * gather=N    answers when N bytes have come, then when N more have
+ * open=MS     echoes, and closes MS ms after the peer's FIN (0: never)
+ * gather=N    answers once N bytes have come, then once N more have
  * silent      sends nothing, and reads nothing either
- * refuse      has the port, but does not listen: connect is refused
+ * refuse      binds the port, but doesn't listen: connect is refused
  *
- * Prints the line of our servers. One connection after the other.
+ * Prints the line that our servers print. Serves one connection at a time.
  */
 #include "common.h"
 

@@ -1,14 +1,15 @@
 /*
- * cage -- runs a program that nobody trusts
+ * cage -- runs an untrusted program with few rights
  *
  * usage: cage [-u UID] [-d DIR] [-x DIR]... COMMAND...
  *
- * -u UID  as that user and group, with no way to become another
- * -d DIR  in that folder
- * -x DIR  without that folder: an empty one, which nobody may enter, hides it
+ * -u UID  runs it as that user and group, who can't become another
+ * -d DIR  runs it in that folder
+ * -x DIR  hides that folder behind an empty one that nobody may enter
  *
- * Exits with 126 if it can't. The fault shim is loaded into this program as
- * well, so what it does it does without malloc, read, write or fcntl.
+ * Exits with 126 if that fails. The fault shim is loaded into this program
+ * too, so it calls no malloc, read, write or fcntl, which the shim might make
+ * fail.
  */
 #define _GNU_SOURCE
 #include "common.h"
@@ -29,7 +30,7 @@
 
 const char tool[] = "cage";
 
-/* Writes to a file of /proc. Returns false if that isn't possible. */
+/* Writes to a file of /proc. Returns false if that fails. */
 static bool put(const char *path, const char *text)
 {
     int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
@@ -38,14 +39,14 @@ static bool put(const char *path, const char *text)
 
     if (fd == -1)
         return false;
-    /* Not write: strace may be told to let the program's nth one fail. */
+    /* Not write: a test may have strace make the program's nth write fail. */
     n = syscall(SYS_writev, fd, &all, 1);
     syscall(SYS_close, fd);
     return n != -1;
 }
 
 /* Gives this process mounts of its own. Without root that takes a user
-   namespace, in which the user stays who it is. */
+   namespace, in which the user keeps its id. */
 static void own_mounts(void)
 {
     char map[64];
@@ -97,7 +98,7 @@ static void become(uid_t id)
 {
     static const char *const files[] = {"SHIM_COUNT", "SHIM_LOG"};
 
-    /* The shim has made them here, as root; the program goes on with them. */
+    /* The shim has made these files as root; the program will use them. */
     for (int i = 0; i < 2; i++) {
         const char *file = getenv(files[i]);
         if (file != NULL && lchown(file, id, id) == -1 && errno != ENOENT)
@@ -130,7 +131,7 @@ int main(int argc, char *argv[])
        through what hides it. */
     if (dir != NULL && chdir(dir) == -1)
         die_errno(dir);
-    /* Where memory gets short, the kernel ends this program first. */
+    /* If memory runs out, the kernel kills this program first. */
     put("/proc/self/oom_score_adj", "1000");
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, 300);

@@ -1,26 +1,26 @@
 /*
- * calls -- LD_PRELOAD library: notes a server's calls, for the exercises
+ * calls -- LD_PRELOAD library: records a server's calls, for the exercises
  *
  * usage: LD_PRELOAD=calls.so CALLS=FILE ... PROGRAM
  *
- * CALLS=FILE       a line for each call: NAME FD RESULT [DETAIL]
- *                      wait -1 2        a wait for events told of 2
- *                      wait -1 2 51     as poll, for which the program has
- *                                       written 51 elements since the last
+ * CALLS=FILE       gets a line for each call: NAME FD RESULT [DETAIL]
+ *                      wait -1 2        a wait reported 2 events
+ *                      wait -1 2 51     the same of poll, for which the
+ *                                       program wrote 51 elements since then
  *                      read 5 100 16384 100 bytes of at most 16384
  *                      write 5 -1 100   and accept, epoll_ctl, timer_settime
  *                      realloc 0 512    the size asked for
  * CALLS_SHORT=N    a read from a socket gets at most N bytes
  * CALLS_STOP=1     raises SIGSTOP before each pause or sigsuspend
- * CALLS_HOLD=FILE  while it exists, writes to a non-blocking socket take
- *                  nothing: EAGAIN, after 5 ms, as the socket stays ready
- * CALLS_BAIT=1     every second time that poll finds one ready element, one
- *                  in the middle is marked as well, and not counted: who stops
- *                  at the count never sees it
+ * CALLS_HOLD=FILE  while it exists, writes to a non-blocking socket fail with
+ *                  EAGAIN, after 5 ms, since the socket stays ready
+ * CALLS_BAIT=1     every second time that poll finds one ready element, marks
+ *                  another one in the middle and doesn't count it: a walk that
+ *                  stops at the count never sees it
  * CALLS_NO_SHRINK=1  the first two reallocs to less than the last one fail
  *
- * What a program does in one call, such as how much it writes into an array,
- * strace doesn't see; and it may trace in few containers.
+ * strace wouldn't see what a program does between calls, such as how much it
+ * writes into an array, and few containers allow it to trace.
  */
 #define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
@@ -52,7 +52,7 @@
         real_##name; \
     })
 
-/* Notes a call. Keeps errno, as signal handlers call this, too. */
+/* Records a call. Keeps errno, since signal handlers call this too. */
 __attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
 {
     int saved_errno = errno;

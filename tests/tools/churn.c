@@ -4,9 +4,9 @@
  * usage: churn [-b BYTES] HOST PORT CYCLES
  *
  * Every 100th cycle also sends a byte and waits for it to come back: by then
- * the server has accepted all those before, so that a backlog of 100 can't
- * overflow. -b: sends so many bytes before each reset, which then meets a
- * server that is echoing. Exit status 0 if every cycle connected and every
+ * the server has accepted all earlier connections, so that a backlog of 100
+ * can't overflow. -b sends BYTES before each reset, which then meets a server
+ * that is echoing. Exit status 0 if every cycle connected and every
  * byte came back, no 100 cycles took longer than PATIENCE seconds (10), and
  * the kernel dropped less than three SYNs: each holds up connect for a second.
  */
@@ -32,7 +32,7 @@ static void ping(struct link *l, int64_t deadline_us)
     if (l->error == 0 && link_wait(l, POLLIN, deadline_us))
         link_receive(l, 1);
     if (l->error == 0 && (l->received != 1 || l->corrupt))
-        die("cycle %llu: the byte did not come back", cycle);
+        die("cycle %llu: the byte didn't come back", cycle);
 }
 
 int main(int argc, char *argv[])

@@ -27,7 +27,7 @@ uint64_t number(const char *text, uint64_t min, uint64_t max);
 
 int64_t now_us(void);
 
-/* How many seconds nothing may happen before a program gives up: the
+/* Returns after how many seconds without progress a program gives up: the
    environment's PATIENCE, or 10. */
 int patience(void);
 
@@ -43,8 +43,8 @@ static inline uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* The bytes at each place of a stream follow from its key alone, so that what
-   comes back is compared without keeping what was sent. */
+/* A stream's key determines the byte at each place, so that what comes back
+   can be compared without keeping what was sent. */
 void stream_fill(char *to, uint64_t key, uint64_t at, size_t n);
 
 /* Returns how many of the n bytes, from the first one on, are the stream's. */
@@ -54,13 +54,14 @@ size_t stream_same(const char *from, uint64_t key, uint64_t at, size_t n);
    of a Unix-domain socket. */
 struct addrinfo *resolve(const char *host, const char *port);
 
-/* Closing fd is going to send RST in place of FIN. */
+/* Makes the close of fd send RST instead of FIN. */
 void reset_on_close(int fd);
 
 /* Raises the limit of open files as far as it goes. Returns the new limit. */
 uint64_t raise_descriptor_limit(void);
 
-/* As pipe, but exits if it fails, and spawned programs don't inherit it. */
+/* Does what pipe does, but exits if that fails, and spawned programs don't
+   inherit the pipe. */
 void open_pipe(int fds[2]);
 
 /* Starts a command with these descriptors as stdin, stdout and stderr, and

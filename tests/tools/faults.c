@@ -3,9 +3,9 @@
  *
  * usage: faults FILE [NAME]   FILE is what SHIM_COUNT named
  *
- * A line for each kind of call or fault that came up: its name, the faults
- * injected, the calls seen. With NAME only the number of its faults; NAME
- * "all" is the sum.
+ * Prints a line for each kind of call or fault that occurred: its name, the
+ * faults injected, the calls seen. With NAME, prints only the number of its
+ * faults; NAME "all" is the sum.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  *
  * usage: inherit [-b] [-n FD]... COMMAND...
  *
- * -b     with all signals blocked
- * -n FD  with that descriptor non-blocking, which all who share it see
+ * -b     blocks all signals
+ * -n FD  makes that descriptor non-blocking, for everyone who shares it
  */
 #include "common.h"
 

@@ -14,8 +14,8 @@ struct link {
     uint64_t sent;
     uint64_t received;
     bool eof; /* the FIN of the other side has come */
-    int error; /* errno of what has broken the connection, or 0 */
-    bool corrupt; /* another byte came than the stream has */
+    int error; /* errno if the connection has failed, or 0 */
+    bool corrupt; /* a byte came that isn't the stream's */
 };
 
 /* Receive buffer to ask for; 0: the kernel's choice. */
@@ -28,17 +28,17 @@ void link_open(struct link *l, const struct addrinfo *list);
 void link_connect(struct link *l);
 
 /* Waits for one of poll's events. Returns false, with error set to ETIMEDOUT,
-   if it has not come by then. */
+   if it hasn't come by the deadline. */
 bool link_wait(struct link *l, short events, int64_t deadline_us);
 
 /* Connects and waits for it. Sets error if no address of list answers. */
 void link_open_now(struct link *l, const struct addrinfo *list,
                    int64_t deadline_us);
 
-/* Sends every small piece and every ACK at once. */
+/* Makes the kernel send every small piece and every ACK at once. */
 void link_hurry(const struct link *l);
 
-/* Returns the error that waits on the socket, and clears it; 0: none. */
+/* Returns the socket's pending error and clears it, or 0 if there's none. */
 int link_error(const struct link *l);
 
 /* Sends the next n bytes, as many as the kernel takes; flags are send's. */

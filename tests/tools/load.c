@@ -3,18 +3,18 @@
  *
  * usage: load [OPTION ...] HOST PORT
  *   -a ACTIVE    connections that talk (1)
- *   -i IDLE      connections that have talked once and are silent since (0)
+ *   -i IDLE      connections that talk once and then stay silent (0)
  *   -s SIZE      bytes of a message (64)
  *   -d DEPTH     messages under way at once on a connection (1)
- *   -t SECONDS   measure for as long (1), after a tenth of it as warm-up
- *   -n MESSAGES  or else: exactly as many on each active connection
- *   -c           connections: connect, one message, close, and again
+ *   -t SECONDS   how long to measure (1), after a tenth of it as warm-up
+ *   -n MESSAGES  instead: send exactly that many on each active connection
+ *   -c           measure connections: connect, one message, close, again
  *   -p PID       the server: reads its CPU time and memory, with children
- *   -T SECONDS   give up after as long without progress (10)
- *   -m           one line of key=value in place of the report
+ *   -T SECONDS   give up after that long without progress (10)
+ *   -m           print one line of key=value instead of the report
  *
- * Exit status: 0 all came back; 1 it did not, or not in time; 2 usage;
- * 3 the server closed some of the connections at once.
+ * Exit status: 0 every byte came back; 1 not every byte, or not in time;
+ * 2 usage; 3 the server closed some of the connections at once.
  *
  * The sockets here have TCP_NODELAY, so this side's Nagle never holds a
  * message back: each one is on its way before its echo is awaited. ACKs are
@@ -120,7 +120,7 @@ static uint64_t bucket_top(int i)
     return ((uint64_t)(i - (shift << SUB_BITS) + 1) << shift) - 1;
 }
 
-/* The latency that a share of all messages stayed within, in us. */
+/* Returns the latency that this share of all messages didn't exceed, in us. */
 static double percentile(double share)
 {
     uint64_t total = 0;
@@ -176,7 +176,7 @@ static int64_t reaped_ns(long pid)
                " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u"
                " %ld %ld",
                &utime, &stime) != 2)
-        die("cannot read the server's stat");
+        die("can't read the server's stat");
     return (utime + stime) * (SECOND / sysconf(_SC_CLK_TCK));
 }
 
@@ -206,7 +206,7 @@ static void conn_close(struct conn *c)
     c->fd = -1;
 }
 
-/* The connection has failed. During set-up that is the server's right. */
+/* The connection has failed. During set-up a server may refuse connections. */
 static void conn_lost(struct conn *c)
 {
     if (measuring || c->received > 0)
@@ -257,7 +257,7 @@ static void conn_send(struct conn *c)
         conn_watch(c, EPOLL_CTL_MOD);
 }
 
-/* Notes the latency of each message that is now complete. */
+/* Records the latency of each message that is now complete. */
 static void conn_answered(struct conn *c, uint64_t before)
 {
     int64_t now = now_ns();
@@ -270,7 +270,7 @@ static void conn_answered(struct conn *c, uint64_t before)
     last_answer = now;
 }
 
-/* Reads and checks what has come. False: nothing (more) has. */
+/* Reads and checks what has come. Returns false if nothing more has. */
 static bool conn_receive(struct conn *c)
 {
     static char buf[IO_SIZE];
@@ -285,14 +285,14 @@ static bool conn_receive(struct conn *c)
     if (c->received + n > c->sent)
         die("more came back than was sent");
     if (memcmp(buf, pattern + (c->base + c->received) % PERIOD, n) != 0)
-        die("what came back is not what was sent");
+        die("the bytes that came back aren't those that were sent");
     uint64_t before = c->received;
     c->received += n;
     conn_answered(c, before);
     return true;
 }
 
-/* The next source address, as the last has no free port for the server. */
+/* Takes the next source address, since the last one has no free port left. */
 static void next_source(int fd)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET};
@@ -338,7 +338,7 @@ static void conn_open(struct conn *c)
     c->sent_at[0] = began;
 }
 
-/* Is this what the present phase wants of c? */
+/* Returns true if c has done what the present phase wants. */
 static bool conn_done(const struct conn *c)
 {
     return c->fd == -1 || c->received == c->limit;
@@ -377,7 +377,7 @@ static void turn(int64_t until, long *open)
     }
 }
 
-/* Gives every active connection as much to send and waits for it all. */
+/* Makes every active connection send that much, and waits for all of it. */
 static void run_to(uint64_t limit)
 {
     long open = 0;
@@ -414,7 +414,7 @@ static void run_for(double duration)
         turn(until, &open);
 }
 
-/* Opens all; each one is answered once, so the server has surely met it. */
+/* Opens all; each gets an answer, so the server has surely accepted it. */
 static void open_all(void)
 {
     long opened = 0;
@@ -498,7 +498,7 @@ static double duration(const char *text)
     double value = strtod(text, &end);
 
     if (*text == '\0' || *end != '\0' || !(value > 0 && value < 1e6)) {
-        fprintf(stderr, "load: %s is no time in seconds\n", text);
+        fprintf(stderr, "load: %s isn't a time in seconds\n", text);
         exit(2);
     }
     return value;

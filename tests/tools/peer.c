@@ -6,40 +6,40 @@
  * A HOST with a '/' in it is the path of a Unix-domain socket.
  * Every connection runs the steps, one after another:
  *
- *     echo:BYTES    sends and receives at once, until all came back
- *     send:BYTES    sends and does not read; goes on when all is sent, or
- *                   when nothing moves any more
- *     receive       receives what has been sent and is still missing
- *     ping:TIMES    sends 64 bytes (-m) and waits for them, so often
+ *     echo:BYTES    sends and receives at once, until every byte came back
+ *     send:BYTES    sends and doesn't read; continues when everything is sent,
+ *                   or when nothing moves any more
+ *     receive       receives the bytes that were sent and haven't come back
+ *     ping:TIMES    TIMES times sends 64 bytes (-m) and waits for them
  *     urgent        sends a byte out of band (MSG_OOB)
- *     flood         sends and receives without end, until SIGUSR1
- *     fin           sends FIN; reading goes on
+ *     flood         sends and receives until SIGUSR1
+ *     fin           sends FIN, and can still read
  *     end           waits for the server's FIN; nothing may come before it
- *     drain         receives until the server ends the connection, how ever
- *     close         closes, whatever is unread
+ *     drain         receives until the server ends the connection in any way
+ *     close         closes, even with unread bytes
  *     reset         closes with RST
- *     wait          waits for SIGUSR1: the first signal is for the first
- *                   `wait` or `flood` of the script, the second for the second
- *     pause:MS      waits so long
+ *     wait          waits for SIGUSR1: the first signal ends the first `wait`
+ *                   or `flood` of the script, the second signal the second one
+ *     pause:MS      waits MS milliseconds
  *
  * BYTES are random, and a K, M or G may follow the number. What comes back is
- * compared byte by byte. A connection that the server ends or breaks before
- * the script does is lost.
+ * compared byte by byte. A connection is lost if the server closes or resets
+ * it before the script ends.
  *
- * options: -n N  so many connections at once (default 1)
+ * options: -n N  number of connections at once (default 1)
  *          -t S  gives up after S seconds (default 20)
  *          -s N  seed of the random bytes (default 1)
- *          -l    lost connections are no failure, only counted
+ *          -l    counts lost connections, but doesn't fail for them
  *          -b N  receive buffer of N bytes, and small reads: a slow reader
  *          -m N  a ping is a message of N bytes, sent in one piece
  *
- * No connection sets TCP_NODELAY: what Nagle's algorithm does to a server that
- * leaves it on is to be seen.
+ * No connection sets TCP_NODELAY, so that a test sees what Nagle's algorithm
+ * does to a server that leaves it on.
  *
- * On stdout a line whenever it has come to rest, and every half second, such
+ * Prints its state on stdout when nothing moves, and every half second, such
  * as 100 waiting, 0 busy, 0 done, 0 lost, 512 sent, 512 received (bytes of all
- * connections), and at the end the round trips' times. Exit status: 0, if
- * every connection has run its script and all bytes were right.
+ * connections), and at the end the times of the round trips. Exits with 0 if
+ * every connection has run its script and every byte was right.
  */
 #include "link.h"
 
@@ -55,12 +55,12 @@
 
 #define WINDOW 100 /* connections busy at once: a backlog of 128 is enough */
 #define ODD_MAX 65537 /* the largest of the odd sizes */
-#define QUIET_MS 30 /* nothing has happened for so long: tell the state */
+#define QUIET_MS 30 /* nothing happened for this long: print the state */
 #define TELL_MS 500
 /*
- * A send has stalled when nothing has moved for so long, in the kernel's
- * queues either. The short time is for when the server's bytes lie here
- * unread, so that it is known to be running.
+ * A send has stalled when nothing has moved for this long, not even in the
+ * kernel's queues. If unread bytes of the server are here, it's known to be
+ * running, and the short time will do.
  */
 #define STALLED_MS 150
 #define SILENT_MS 500
@@ -114,12 +114,12 @@ struct peer {
     struct link link;
     enum peer_state state;
     int step;
-    bool entered; /* the step has begun: */
-    uint64_t goal; /* it sends up to this place of the stream */
-    int64_t since_us; /* it began, or sent its ping */
-    int64_t still_us; /* nothing has moved for so long */
-    int64_t looked_us; /* and then we looked last, */
-    int queued[2]; /* with so much in the kernel's queues */
+    bool entered; /* the step has begun */
+    uint64_t goal; /* the step sends up to this place of the stream */
+    int64_t since_us; /* when the step began, or sent its ping */
+    int64_t still_us; /* for how long nothing has moved */
+    int64_t looked_us; /* when we looked last */
+    int queued[2]; /* how much was in the kernel's queues then */
     uint64_t pings_left;
 };
 
@@ -348,7 +348,7 @@ static void peer_ready(struct peer *p, short revents)
         peer_lost(p, strerror(l->error));
 }
 
-/* A SIGUSR1 has come: those that wait may go on. */
+/* A SIGUSR1 has come: lets the waiting peers continue. */
 static void open_gate(void)
 {
     char byte;
@@ -360,7 +360,7 @@ static void open_gate(void)
             peer_advance(&peers[i]);
 }
 
-/* Polls those that are busy. Returns false if nothing happened. */
+/* Polls the busy connections. Returns false if nothing happened. */
 static bool poll_peers(const struct addrinfo *list)
 {
     static struct pollfd fds[WINDOW + 1];

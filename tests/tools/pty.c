@@ -5,9 +5,9 @@
  *
  * Does what someone at a keyboard does with an echo client: types a line and
  * waits until it has come back, presses Ctrl-Z, says fg, types another line,
- * and presses Ctrl-D. Ends with the command's exit status, or with 99 and a
- * sentence when an answer has not come within PATIENCE seconds (10). The
- * command's stderr is ours, its stdin and stdout are the terminal.
+ * and presses Ctrl-D. Exits with the command's exit status, or with 99 and a
+ * message if an answer hasn't come within PATIENCE seconds (10). The command
+ * has our stderr; its stdin and stdout are the terminal.
  */
 #define _XOPEN_SOURCE 700
 #include "common.h"
@@ -27,8 +27,8 @@
 
 const char tool[] = "pty";
 
-/* Plays the shell: runs the command in the foreground, and says fg as soon as
- * it has stopped. Writes a byte to told_fd for each stop. */
+/* Plays the shell: runs the command in the foreground, and continues it (fg)
+ * as soon as it has stopped. Writes a byte to told_fd for each stop. */
 static void play_shell(int tty_fd, int told_fd, char *argv[])
 {
     int status;
@@ -67,7 +67,7 @@ static void type(int pty_fd, const char *keys)
         die_errno("write");
 }
 
-/* Waits until fd is readable, or exits with a sentence about what isn't. */
+/* Waits until fd is readable, or exits with a message that names what. */
 static void await(int fd, const char *what)
 {
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
@@ -78,7 +78,7 @@ static void await(int fd, const char *what)
     die("%s: not within %d s", what, patience());
 }
 
-/* Exits with a sentence unless these n bytes come next. */
+/* Exits with a message unless these n bytes come next. */
 static void expect(int fd, const char *bytes, size_t n, const char *what)
 {
     for (size_t seen = 0; seen < n; seen++) {

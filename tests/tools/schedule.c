@@ -5,24 +5,24 @@
  *        schedule client [-f FIRST] [-n SEEDS] [-l] -p SHIM.SO COMMAND…
  *
  * server: a seed opens CONNS connections at once (-s: one after the other),
- * in a fixed order, so that the shim in the server knows connection J of seed
- * S as number S * CONNS + J. Each plays a part that the seed chooses: sizes,
+ * in a fixed order, so that connection J of seed S is number S * CONNS + J to
+ * the shim in the server. The seed chooses the part that each plays: sizes,
  * pieces, half-close before or after the answer, a reset, a close with the
  * answer unread, a stall until the others are done. Every byte that comes
  * back is compared.
  *
  * client: a seed runs COMMAND HOST PORT once, under the shim with that seed.
- * This program is its server, in pieces that the seed chooses, and feeds its
- * stdin (a pipe or a file) and reads its stdout. Some servers break off: then
- * the client has to end with 1.
+ * This program is its server, which sends pieces that the seed chooses, feeds
+ * the client's stdin (a pipe or a file) and reads its stdout. Some servers
+ * break off: then the client has to exit with 1.
  *
- * -l: a connection may be lost, as when a call has failed for good, but what
- * comes must be right; a client may end with 1 if it tells why. Prints how
- * many were lost.
+ * -l: a connection may be lost, for example after a call that failed for good,
+ * but the bytes that come must be right; a client may exit with 1 if it says
+ * why. Prints how many were lost.
  *
- * A seed fixes all of that, not the kernel's timing. Prints how many seeds
- * passed; on the first that fails, the seed and what was wrong; exit 1. That
- * nothing moves for PATIENCE seconds (10) is a failure, too.
+ * A seed determines all of that, but not the kernel's timing. Prints how many
+ * seeds passed. At the first that fails, prints the seed and what was wrong,
+ * and exits with 1. It also fails if nothing moves for PATIENCE seconds (10).
  */
 #define _GNU_SOURCE
 #include "link.h"
@@ -50,7 +50,7 @@ enum part {
     STALL, /* sends all, and reads only when the others are done */
     IDLE, /* sends nothing, ends when the others are done */
     RESET, /* breaks off in the middle */
-    UNREAD, /* closes without reading: the kernel makes it a reset */
+    UNREAD, /* closes without reading: the kernel resets it */
 };
 
 struct peer {
@@ -130,7 +130,7 @@ static void peer_open(struct peer *p, int number)
     link_hurry(&p->link);
 }
 
-/* Returns true if p waits for the others: then it does not read. */
+/* Returns true if p waits for the others, and so doesn't read. */
 static bool peer_stalls(const struct peer *p, bool others_done)
 {
     return (p->part == STALL || p->part == IDLE) && !others_done;
@@ -163,7 +163,7 @@ static void peer_receive(struct peer *p)
     link_hurry(&p->link);
 }
 
-/* Fails if something has come that must not, or not yet. */
+/* Fails if bytes have come that must not come, or not yet. */
 static void peer_check(struct peer *p)
 {
     struct link *l = &p->link;
@@ -211,7 +211,7 @@ static void peer_turn(struct peer *p, short revents, bool others_done)
     }
 }
 
-/* Returns true if all that do not wait for others are done. */
+/* Returns true if all peers that don't wait for others are done. */
 static bool are_done(const struct peer *peers, int n)
 {
     for (int i = 0; i < n; i++)
@@ -221,7 +221,7 @@ static bool are_done(const struct peer *peers, int n)
     return true;
 }
 
-/* Polls those that are open, once. Returns how many these are. */
+/* Polls the open connections once. Returns how many there are. */
 static int play_once(struct peer *peers, int n)
 {
     struct pollfd fds[CONNS];
@@ -469,7 +469,7 @@ static void run_collect(struct run *r)
     r->came += (size_t)n;
 }
 
-/* Returns true if the server has something to do that no event tells of. */
+/* Returns true if the server has something to do without an event. */
 static bool server_is_due(const struct run *r)
 {
     const struct link *l = &r->link;

@@ -1,5 +1,5 @@
 /*
- * shim -- LD_PRELOAD library: system calls fail as a seed says
+ * shim -- LD_PRELOAD library: makes system calls fail, as a seed decides
  *
  * usage: LD_PRELOAD=shim.so SHIM_SEED=7 SHIM_SHORT=30 ... PROGRAM
  *
@@ -8,32 +8,33 @@
  * SHIM_SHORT=PERCENT  of reads and writes that are cut short
  * SHIM_EINTR=PERCENT  of reads, writes, accepts and waits: EINTR
  * SHIM_EAGAIN=PERCENT of reads, writes and accepts, on non-blocking fds only
- * SHIM_SPURIOUS=PERCENT  of waits that call one idle socket readable
+ * SHIM_SPURIOUS=PERCENT  of waits that report an idle socket as readable
  * SHIM_ACCEPT_DELAY=MS   before every accept
  * SHIM_FAIL=RULE,...  RULE is KIND:ERRNO:WHICH. KIND is in shim.h, or "any";
- *                     ERRNO a name, AUTO, or of accept STEAL: the connection
- *                     is gone before accept looks; WHICH N, N+, or N-M, from 1
- * SHIM_ADDRESS=1      getaddrinfo gives one address more, ::1, as the first
- * SHIM_SIGNAL_AT=NAME:N  raises the signal just before the Nth wait; 0: when a
- *                     call has failed by a RULE, before the program sees errno
+ *                     ERRNO is a name, AUTO, or for accept STEAL: the
+ *                     connection is gone before accept; WHICH is N, N+, or
+ *                     N-M, from 1
+ * SHIM_ADDRESS=1      getaddrinfo also returns ::1, as the first address
+ * SHIM_SIGNAL_AT=NAME:N  raises the signal just before the Nth wait; 0: after
+ *                     a call failed by a RULE, before the program sees errno
  * SHIM_CLOCK=SECONDS:MS  the wall clock jumps, MS after the start
- * SHIM_CLOCK_DELAY=MS before every look at the monotonic clock
- * SHIM_COUNT=FILE     see shim.h; SHIM_LOG=FILE a line for each fault
+ * SHIM_CLOCK_DELAY=MS before every reading of the monotonic clock
+ * SHIM_COUNT=FILE     see shim.h; SHIM_LOG=FILE gets a line for each fault
  *
- * What a seed decides: each accepted connection, and each other descriptor,
- * has its own sequence, drawn once for each call on it. Connection I of
- * SHIM_SEED=S meets the same faults whatever happens beside it, and
- * SHIM_FIRST=I replays it as the first. The kernel's timing is not replayed.
+ * Each accepted connection, and each other descriptor, has its own sequence,
+ * which the seed decides, and draws from it once a call. Connection I of
+ * SHIM_SEED=S meets the same faults whatever the others do, and SHIM_FIRST=I
+ * replays it as the first. The kernel's timing isn't replayed.
  *
- * What is never done, because no kernel does it: EAGAIN on a blocking
+ * The shim does nothing that no kernel does: EAGAIN on a blocking
  * descriptor, EINTR from connect, close or a regular file, readiness of
  * anything but a listening or connected socket, anything to descriptors that
  * are neither sockets nor a pipe on 0 or 1, a short write of up to PIPE_BUF
  * bytes to a pipe, anything to a socketpair, a failed epoll_ctl other than ADD
  * (the others need no memory), EAGAIN or a short transfer on an edge-triggered
  * descriptor without a new edge, and EAGAIN or a short read once the other end
- * has hung up (POLLHUP), as the rest can't be still on its way. Nothing here
- * allocates. Not for threads: their faults can't be replayed.
+ * has hung up (POLLHUP), since the rest can't be still on its way. Nothing
+ * here allocates memory. It isn't for threads, whose faults can't be replayed.
  */
 #define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
@@ -64,7 +65,7 @@
 
 #define MAX_FDS 65536
 #define MAX_RULES 32
-#define STEAL (-2) /* in place of an errno */
+#define STEAL (-2) /* instead of an errno */
 #define AUTO (-1)
 
 /* The function that the program would have called without the shim. */
@@ -84,7 +85,7 @@ struct rule {
 };
 
 struct fd_state {
-    uint64_t stream; /* which sequence; 0: the one of its number */
+    uint64_t stream; /* its sequence; 0: that of its number */
     uint64_t n_drawn;
     int epoll_fd; /* plus 1; 0: on no interest list */
     struct epoll_event interest;
@@ -193,7 +194,7 @@ static uint64_t from_env(const char *name)
     return text == NULL ? 0 : to_number(text, NULL);
 }
 
-/* A typing error in a rule must not pass for a test that ran. */
+/* With a typing error in a rule, no test must pass. */
 static void refuse(const char *text)
 {
     static const char what[] = "shim: cannot understand ";
@@ -331,7 +332,7 @@ __attribute__((constructor)) static void start(void)
     }
 }
 
-/* True, with errno set, if this call of its kind is one that must fail. */
+/* Returns true, with errno set, if this call must fail by a rule. */
 static int fails(int kind, int fd)
 {
     start();
@@ -363,7 +364,7 @@ static struct fd_state *state_of(int fd)
     return &fd_states[fd];
 }
 
-/* The next number of fd's own sequence. */
+/* Returns the next number of fd's own sequence. */
 static uint64_t draw(int fd)
 {
     struct fd_state *s = state_of(fd);
@@ -386,8 +387,8 @@ static bool is_nonblocking(int fd)
     return flags != -1 && (flags & O_NONBLOCK) != 0;
 }
 
-/* True for a pair of sockets: a program's own, to wake itself, say. To it
-   EAGAIN means that the other end has enough to read already. */
+/* Returns true for a socketpair, with which a program may wake itself. EAGAIN
+   there means that the other end has enough to read already. */
 static bool is_pair(int fd)
 {
     struct sockaddr_storage addr;
@@ -418,8 +419,8 @@ static void new_edge(int fd)
         REAL(epoll_ctl)(s->epoll_fd - 1, EPOLL_CTL_MOD, fd, &s->interest);
 }
 
-/* True if both sides have sent FIN, the connection is broken, or nobody has
-   the other end of a pipe any more. */
+/* Returns true if both sides have sent FIN, the connection is broken, or
+   nobody has the other end of a pipe any more. */
 static bool is_over(int fd)
 {
     struct pollfd p = {.fd = fd};
@@ -427,7 +428,8 @@ static bool is_over(int fd)
     return REAL(poll)(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
 }
 
-/* A seeded fault for a transfer of *n bytes. True: it fails, errno is set. */
+/* Draws a fault for a transfer of *n bytes. Returns true if it must fail, with
+   errno set. */
 static bool disturb(int fd, size_t *n, int kind)
 {
     if (pct_short + pct_eintr + pct_eagain == 0)
@@ -462,7 +464,7 @@ static bool disturb(int fd, size_t *n, int kind)
     }
     if (!cut || (type == S_IFIFO && kind == F_short_write && *n <= PIPE_BUF))
         return false;
-    /* Half of them tiny: a byte or a few, the rest anywhere. */
+    /* Half of the short ones are tiny: one or a few bytes. */
     size_t most = number >> 24 & 1 && *n > 8 ? 8 : *n - 1;
     *n = 1 + (number >> 25) % most;
     injected(kind, fd);
@@ -471,7 +473,7 @@ static bool disturb(int fd, size_t *n, int kind)
     return false;
 }
 
-/* The same for an array of buffers: *cut is what is left of the first. */
+/* Does the same for an array of buffers: *cut is what is left of the first. */
 static bool disturb_iov(int fd, const struct iovec *iov, int n_iov,
                         struct iovec *cut, int kind)
 {
@@ -491,7 +493,7 @@ static bool disturb_iov(int fd, const struct iovec *iov, int n_iov,
     return false;
 }
 
-/* A call that transfers n bytes on fd. */
+/* Makes a call that transfers n bytes on fd. */
 #define TRANSFER(kind, name, params, args) \
     ssize_t name params \
     { \
@@ -515,7 +517,7 @@ TRANSFER(write, sendto,
           __CONST_SOCKADDR_ARG addr, socklen_t len),
          (fd, buf, n, flags, addr, len))
 
-/* The same for an array of buffers. */
+/* Does the same for an array of buffers. */
 #define TRANSFER_V(kind, name) \
     ssize_t name(int fd, const struct iovec *iov, int n_iov) \
     { \
@@ -547,7 +549,7 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
     return REAL(sendmsg)(fd, &shorter, flags);
 }
 
-/* What a program calls that was built with _FORTIFY_SOURCE. */
+/* A program that was built with _FORTIFY_SOURCE calls these. */
 #define CHECKED(type, name, params, fits, call) \
     type name params; \
     type name params \
@@ -574,7 +576,7 @@ static void hold_up(unsigned ms, int fd)
     injected(F_delay, fd);
 }
 
-/* True if accept must fail, with errno set. */
+/* Returns true if accept must fail, with errno set. */
 static bool disturb_accept(int fd)
 {
     int failure = fails(K_accept, fd);
@@ -629,7 +631,7 @@ int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
                               : accepted(REAL(accept4)(fd, addr, len, flags));
 }
 
-/* Before every wait. True: it fails, errno is set. */
+/* Runs before every wait. Returns true if it must fail, with errno set. */
 static bool disturb_wait(uint64_t *number)
 {
     if (fails(K_wait, -1))
@@ -650,7 +652,8 @@ static bool disturb_wait(uint64_t *number)
     return false;
 }
 
-/* Only what select(2) tells of: a socket called readable that is not. */
+/* Only the spurious wakeup of select(2): a socket is reported as readable, and
+   isn't. */
 static bool may_be_spurious(int fd)
 {
     int listening = 0;
@@ -664,7 +667,8 @@ static bool may_be_spurious(int fd)
              !is_pair(fd)));
 }
 
-/* Adds one idle socket to what select found. True if there was one. */
+/* Adds one idle socket to those that select found. Returns true if there was
+   one. */
 static bool spurious_select(int n_fds, const fd_set *asked, fd_set *found,
                             uint64_t number)
 {
@@ -681,7 +685,7 @@ static bool spurious_select(int n_fds, const fd_set *asked, fd_set *found,
     return false;
 }
 
-/* -1: wait as asked. Otherwise the result, with a spurious one in it. */
+/* Returns -1 to wait as asked, or the result with a spurious event in it. */
 static int try_select(int n_fds, fd_set *r, fd_set *w, fd_set *e,
                       uint64_t number)
 {
@@ -850,7 +854,7 @@ void freeaddrinfo(struct addrinfo *list)
     REAL(freeaddrinfo)(list == &extra ? extra.ai_next : list);
 }
 
-/* A call that only fails when a rule says so. */
+/* Makes a call that fails only by a rule. */
 #define CALL(type, kind, name, fd, params, args) \
     type name params \
     { \
@@ -928,7 +932,7 @@ ALLOCATION(malloc, (size_t n), (n))
 ALLOCATION(calloc, (size_t n, size_t size), (n, size))
 ALLOCATION(realloc, (void *p, size_t n), (p, n))
 
-/* Seconds that the wall clock is off now. */
+/* Returns by how many seconds the wall clock is off now. */
 static int64_t clock_offset(void)
 {
     start();

@@ -1,5 +1,5 @@
 /*
- * shim.h -- what the fault shim counts, shared with who reads the counts
+ * shim.h -- what the fault shim counts, shared with the programs that read it
  *
  * SHIM_COUNT=FILE names a file that shim.so maps and shares with its forked
  * children: it is right at any moment, also after SIGKILL.
@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* name, the errno of AUTO: what the kernel gives most readily there */
+/* name, errno of AUTO: the likeliest error of that call */
 #define SHIM_KINDS(X) \
     X(accept, EMFILE) \
     X(bind, EACCES) \
@@ -31,7 +31,7 @@
     X(wait, EINTR) \
     X(write, EPIPE)
 
-/* What is not a failed call: faults of these have no errno of their own. */
+/* Faults that aren't failed calls, and have no errno of their own. */
 #define SHIM_FAULTS(X) \
     X(short_read) \
     X(short_write) \

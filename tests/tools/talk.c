@@ -3,10 +3,10 @@
  *
  * usage: talk BYTES TIMES COMMAND...
  *
- * Runs the command, writes a message of so many bytes to its stdin, reads it
- * back from its stdout, and so on. Prints how long half of the messages took
- * at most, in microseconds. Exit status: the command's own, or 1 if another
- * message came back, or none within PATIENCE seconds (10).
+ * Runs the command, writes a message of BYTES to its stdin, reads it back from
+ * its stdout, and repeats that TIMES times. Prints the median time of a
+ * message in microseconds. Exits with the command's exit status, or with 1 if
+ * other bytes came back, or none within PATIENCE seconds (10).
  */
 #include "common.h"
 
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_BYTES 65536 /* a pipe takes as much at once */
+#define MAX_BYTES 65536 /* what a pipe takes at once */
 #define MAX_TIMES 1000
 
 const char tool[] = "talk";
@@ -64,7 +64,7 @@ int main(int argc, char *argv[])
         stream_fill(sent, i, 0, n);
         if (write(in[1], sent, n) != (ssize_t)n ||
             !read_all(out[0], received, n) || memcmp(sent, received, n) != 0)
-            die("message %zu did not come back", i + 1);
+            die("message %zu didn't come back", i + 1);
         took_us[i] = now_us() - began;
     }
     close(in[1]);
