@@ -26,5 +26,5 @@ with EAGAIN end the connection?"
     [ ! -s "$SERVER_ERR" ] ||
         fail_because accept "nothing on stderr" "$(head -n 1 "$SERVER_ERR")" \
             "accept has the time limit too: set it on the connection"
-    assert_echoes -t 5 echo:1000 fin end
+    assert_echoes -t "$PATIENCE" echo:1000 fin end
 }

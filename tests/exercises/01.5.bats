@@ -21,19 +21,19 @@ threads_are()
     server_start
     peer_start silent wait fin end
     peer_wait silent '1 waiting*'
-    peer_start crowd -n 30 -t 5 echo:1000 wait fin end
-    wait_until 5 peer_is crowd '30 waiting*' ||
+    peer_start crowd -n 30 -t "$PATIENCE" echo:1000 wait fin end
+    wait_until "$PATIENCE" peer_is crowd '30 waiting*' ||
         fail_because 01#its-limit "30 clients served beside a silent one" \
             "$(peer_state crowd)" \
             "main still waits for a client, or closes a thread's connection"
-    wait_until 5 threads_are 32 ||
+    wait_until "$PATIENCE" threads_are 32 ||
         fail_because 01#its-limit "32 threads, with main's" \
             "$THREADS, and $(count_children "$SERVER_PID") children" \
             "it doesn't start a thread for each connection"
     peer_continue crowd silent
     assert_peer_succeeds crowd
     assert_peer_succeeds silent
-    wait_until 5 threads_are 1 ||
+    wait_until "$PATIENCE" threads_are 1 ||
         fail_because 01#main "only main's thread is left" "$THREADS threads" \
             "a thread doesn't end with its connection"
     assert_server_healthy
@@ -43,8 +43,8 @@ threads_are()
     need_backlog 200
     server_start
     stop "$SERVER_PID"
-    peer_start crowd -n 200 -t 5 wait echo:100 fin end
-    wait_until 5 peer_is crowd '200 waiting*'
+    peer_start crowd -n 200 -t "$PATIENCE" wait echo:100 fin end
+    wait_until "$PATIENCE" peer_is crowd '200 waiting*'
     resume "$SERVER_PID"
     peer_continue crowd
     assert_served crowd 01#exercises "200 clients served" \
@@ -63,10 +63,10 @@ memory_of()
     need_proc
     server_start
     peer -n 100 echo:100 fin end
-    wait_until 5 threads_are 1
+    wait_until "$PATIENCE" threads_are 1
     before=$(memory_of "$SERVER_PID")
     peer -n 200 echo:100 fin end
-    wait_until 5 threads_are 1
+    wait_until "$PATIENCE" threads_are 1
     after=$(memory_of "$SERVER_PID")
     # The C library keeps some stacks for the next threads.
     [ $((after - before)) -le 20000 ] ||

@@ -15,7 +15,7 @@ no_child()
     stop "$SERVER_PID"
     peer_continue peers
     assert_peer_succeeds peers
-    wait_until 5 no_child ||
+    wait_until "$PATIENCE" no_child ||
         fail_because zombies "no child is left, nor a zombie" \
             "$(zombies_of "$SERVER_PID") zombies" \
             "the kernel still keeps each child's exit status for the parent"

@@ -11,7 +11,7 @@ children_are()
 start_crowd()
 {
     peer_start crowd -n "$1" echo:100 wait fin end
-    wait_until 5 peer_is crowd '[5-9][0-9] waiting*' >/dev/null || true
+    wait_until "$PATIENCE" peer_is crowd '[5-9][0-9] waiting*' >/dev/null || true
     peer_is crowd '50 waiting*' ||
         fail_because fork "50 of $1 clients served" "$(peer_state crowd)" \
             "it accepts more than 50, or stops earlier"
@@ -28,7 +28,7 @@ start_crowd()
             "it exceeds the limit, or closes connections: at the limit, don't \
 call accept"
     peer_continue crowd
-    wait_until 5 peer_is crowd '*, 60 done*' ||
+    wait_until "$PATIENCE" peer_is crowd '*, 60 done*' ||
         fail_because zombies "the 10 are served when others end" \
             "$(peer_state crowd)" "children that ended aren't counted down"
     assert_server_healthy
@@ -63,13 +63,13 @@ none_runs()
     peer_start crowd -n 50 echo:100 wait fin end
     peer_wait crowd '50 waiting*'
     # The server stops just before pause or sigsuspend, if it uses these.
-    wait_until 5 stopped "$SERVER_PID" ||
+    wait_until "$PATIENCE" stopped "$SERVER_PID" ||
         skip "needs a server that waits in pause or sigsuspend"
     peer_continue crowd
     assert_peer_succeeds crowd
     wait_until 10 none_runs
     resume "$SERVER_PID"
-    peer -t 5 echo:100 fin end || fail_because 02#exercises \
+    peer -t "$PATIENCE" echo:100 fin end || fail_because 02#exercises \
         "the next client is served" "$(complaint)" \
         "SIGCHLD came after the check and before the wait, so it doesn't end \
 the wait: block it, and unblock it in sigsuspend"

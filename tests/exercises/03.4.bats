@@ -31,7 +31,7 @@ has_read()
 # assert_reads N: the server reads N bytes in all, and not one more.
 assert_reads()
 {
-    wait_until 5 has_read "$1" >/dev/null || fail_because state \
+    wait_until "$PATIENCE" has_read "$1" >/dev/null || fail_because state \
         "$1 bytes are read while its writes take nothing" "$(bytes_read)" \
         "it reads only when the buffer is empty, or when there's no room in it"
 }
@@ -51,7 +51,7 @@ assert_reads()
     peer_continue client
     assert_reads 2000
     peer_continue client
-    wait_until 5 eof_is_read
+    wait_until "$PATIENCE" eof_is_read
     let_go
     assert_peer_succeeds client
     [ "$(noted read '' 0)" -eq 1 ] ||

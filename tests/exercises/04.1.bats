@@ -39,10 +39,10 @@ load exercise
     peer_wait newer '5 waiting*'
     stop "$SERVER_PID"
     peer_continue crowd
-    wait_until 5 peer_is crowd '*1100 sent*'
+    wait_until "$PATIENCE" peer_is crowd '*1100 sent*'
     forget_notes
     resume "$SERVER_PID"
-    wait_until 5 peer_is crowd '10 waiting*' >/dev/null || true
+    wait_until "$PATIENCE" peer_is crowd '10 waiting*' >/dev/null || true
     most=$(most_in_a_turn read)
     [ "$most" -eq 10 ] ||
         fail_because walk "10 reads between two waits" "at most $most" \

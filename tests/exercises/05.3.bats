@@ -47,7 +47,7 @@ load exercise
     stop "$SERVER_PID"
     pause 2.2 # the limit passes
     peer_continue client
-    wait_until 5 peer_is client '*1010 sent*'
+    wait_until "$PATIENCE" peer_is client '*1010 sent*'
     resume "$SERVER_PID"
     assert_served client 05#exercises "what came in the meantime comes back" \
         "it closes the connection before it handles its event: close the \

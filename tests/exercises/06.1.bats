@@ -4,7 +4,7 @@ load exercise
 
 assert_reports()
 {
-    wait_until 5 grep -qx "$1 connections" "$SERVER_ERR" >/dev/null ||
+    wait_until "$PATIENCE" grep -qx "$1 connections" "$SERVER_ERR" >/dev/null ||
         fail_because timers "a line on stderr: $1 connections" \
             "$(tail -n 3 "$SERVER_ERR")" "$2"
 }

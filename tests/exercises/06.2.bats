@@ -10,7 +10,7 @@ start_proxy()
 
     start target "$@" localhost 0
     TARGET_PID=$LAST_PID
-    wait_until 5 grep -q ':[0-9]' "$BATS_TEST_TMPDIR/target.out"
+    wait_until "$PATIENCE" grep -q ':[0-9]' "$BATS_TEST_TMPDIR/target.out"
     read -r line <"$BATS_TEST_TMPDIR/target.out"
     server_start localhost "${line##*:}"
 }
@@ -32,7 +32,7 @@ start_echo_proxy()
     assert_echoes send:3M fin receive end
     stop "$TARGET_PID"
     peer_start client send:1000 fin receive end
-    wait_until 5 peer_is client '*1000 sent*'
+    wait_until "$PATIENCE" peer_is client '*1000 sent*'
     resume "$TARGET_PID"
     assert_peer_succeeds client
 }
@@ -47,7 +47,7 @@ assert_bounded()
     peer_start stalled "$@" wait reset
     peer_wait stalled '1 waiting*'
     # The target may still be sending.
-    wait_until 5 is_at_rest >/dev/null || true
+    wait_until "$PATIENCE" is_at_rest >/dev/null || true
     after=$(hwm_of "$SERVER_PID")
     [ $((after - before)) -le 1024 ] ||
         fail_because backpressure "at most 1,024 KiB more in the proxy" \
@@ -92,7 +92,7 @@ is_at_rest()
     assert_echoes -n 20 send:100K reset
     assert_server_healthy
     kill -KILL "$TARGET_PID"
-    peer -t 5 send:10 drain || fail_because close \
+    peer -t "$PATIENCE" send:10 drain || fail_because close \
         "the client's connection ends when there is no target" "$(complaint)" \
         "in on_close of one connection, close the other"
     alive "$SERVER_PID"

@@ -13,7 +13,7 @@ assert_answered()
 {
     local line=
 
-    read -r -t 5 -u 9 line || true
+    read -r -t "$PATIENCE" -u 9 line || true
     [ "$line" = "$1" ] ||
         fail_because state "the answer: $1" "${line:-nothing}" \
             "what is sent after \`work' overtakes it, or is lost: pause the \
@@ -64,7 +64,7 @@ start_working()
 
 @test "06.3: others are served while it works" {
     start_working
-    peer -t 5 -n 5 ping:20 fin end || fail_because starve \
+    peer -t "$PATIENCE" -n 5 ping:20 fin end || fail_because starve \
         "five clients served while the worker works" "$(complaint)" \
         "the handler computes, or waits for the worker's answer"
     resume "$WORKER"
@@ -74,9 +74,9 @@ start_working()
 @test "06.3: what a client sends after work comes back after it" {
     start_working
     # These are served after `work' was read, and the next ones after `more'.
-    assert_echoes -t 5 ping:5 fin end
+    assert_echoes -t "$PATIENCE" ping:5 fin end
     say more
-    assert_echoes -t 5 ping:5 fin end
+    assert_echoes -t "$PATIENCE" ping:5 fin end
     resume "$WORKER"
     assert_answered work
     assert_answered more

@@ -8,8 +8,8 @@ send_while_stopped()
 {
     start_noting CALLS_SHORT=100
     stop "$SERVER_PID"
-    peer_start clients -n 3 -t 5 send:20000 fin receive end
-    wait_until 5 peer_is clients '*60000 sent*'
+    peer_start clients -n 3 -t "$PATIENCE" send:20000 fin receive end
+    wait_until "$PATIENCE" peer_is clients '*60000 sent*'
     resume "$SERVER_PID"
     assert_served clients edge "3 clients get their 20,000 bytes back" \
         "a connection that isn't drained gets no new event: keep it on a \

@@ -149,7 +149,7 @@ assert_echoes_for_20()
     assert_echoes_for_20
 }
 
-@test "nginx: QUIT ends it in order" {
+@test "nginx: QUIT ends it gracefully" {
     servers_start
     nginx_start "${PORTS[@]}"
     kill -QUIT "$NGINX_PID"

@@ -40,7 +40,7 @@ fail_because()
     fi
     : >"$BATS_TEST_TMPDIR/explained"
     echo "expected: $2"
-    echo "came:     $3"
+    echo "got:      $3"
     echo "likely:   $cause"
     echo "read:     $(section "$topic")"
     if [ -s "${SERVER_ERR:-}" ]; then

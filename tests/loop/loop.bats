@@ -71,7 +71,7 @@ holds()
 @test "a connection: its handlers, half-open, reset" { holds connections; }
 @test "backpressure: pause, drain, bounded memory" { holds backpressure; }
 @test "timeouts: idle means idle" { holds timeouts; }
-@test "a close: sends what waits, and has a deadline" { holds closing; }
+@test "a close: sends pending output, and has a deadline" { holds closing; }
 @test "connecting: every address, the telling error" { holds connecting; }
 @test "listening: names, addresses, socket files" { holds listening; }
 @test "pollers: what is asked, nothing else, nothing left out" { holds pollers; }

@@ -207,7 +207,7 @@ port_taken()
     assert_server_healthy
 }
 
-@test "ends on SIGTERM, by the default action (06: in order), port free" {
+@test "ends on SIGTERM, by the default action (06: gracefully), port free" {
     local status=143
 
     server_start

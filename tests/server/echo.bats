@@ -101,7 +101,7 @@ out-of-band byte"
     assert_nothing_logged
 }
 
-@test "after the peer's FIN, echoes the 5 MB that are owed, then sends FIN" {
+@test "after the peer's FIN, echoes the 5 MB still to be sent, then sends FIN" {
     peer send:5000000 fin pause:200 receive end ||
         exchange_failed half-close \
             "5,000,000 bytes after the half-close, then FIN" \

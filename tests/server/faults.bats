@@ -131,7 +131,7 @@ teardown() { stage_teardown; }
     assert_nothing_logged
 }
 
-@test "Ctrl-Z and fg in the middle of a write that waits: no byte is lost" {
+@test "Ctrl-Z and fg in the middle of a write that blocks: no byte is lost" {
     local n=5 pid
 
     if stage_allows one_at_a_time; then
@@ -152,7 +152,7 @@ teardown() { stage_teardown; }
     assert_nothing_logged
 }
 
-@test "errors of accept that pass are told, and the next client is served" {
+@test "transient errors of accept are logged, and the next client is served" {
     local error
 
     for error in ECONNABORTED EPROTO ENOBUFS ENOMEM EPERM; do

@@ -80,7 +80,7 @@ end"
     assert_server_healthy
 }
 
-@test "a failed fork closes that connection, is told, and ends nobody (02)" {
+@test "a failed fork closes that connection, is logged, and ends nobody (02)" {
     under_strace -e "trace=clone,?clone3,?fork,?vfork" \
         -e "inject=clone,?clone3,?fork,?vfork:error=EAGAIN:when=1"
     if [ -n "${SERVER:-}" ] && grep -q INJECTED "$BATS_TEST_TMPDIR/strace"; then

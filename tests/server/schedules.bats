@@ -347,7 +347,7 @@ connection"
     assert_injected delay
 }
 
-@test "idle sockets are called ready" {
+@test "spurious wakeups on idle sockets" {
     need_readiness
     server_start "${SHIM[@]}" SHIM_SPURIOUS=80
     open_conn 8
