@@ -45,7 +45,7 @@ links|02-fork.html|s/href="glossary.html#fin"/href="glossary.md#fin"/|Markdown: 
 links|02-fork.html|s/href="site.css"/href="https:\/\/example.com\/site.css"/|loads https://example.com/site.css
 links|00-start.html|s/href="site.css"/href="\/site.css"/|absolute: href="/site.css"
 links|03-select.html|s/src="img\/wait-03.svg"/src="img\/wait-3.svg"/|leads nowhere: src="img/wait-3.svg"
-links|03-select.html|s/ alt="Both/ title="Both/|a picture without alt
+links|03-select.html|s/ alt="[^"]*"//|a picture without alt
 pages|08-inside-nginx.html|s/ rel="next"//|the next one is not 09-next.html
 pages|05-epoll.html|s/ rel="prev"//|does not lead back
 pages|05-epoll.html|s/<h1/<!-- run --><h1/|a comment is left
