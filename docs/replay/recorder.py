@@ -1,7 +1,7 @@
 """recorder -- runs inside gdb: steps a server and writes down what it sees
 
-docs/replay/record starts it and tells it, in variables REPLAY_…, what to do. It
-steps the server line by line. When the server sleeps in a system call, a
+docs/replay/record starts it, and tells it what to do in variables REPLAY_….
+It steps the server line by line. When the server sleeps in a system call, a
 second thread, which never calls gdb, stops it there with SIGSTOP. Then the
 scenario's next client acts, the kernel's figures are noted, and the server
 goes on: its call starts again as if nothing had happened.
@@ -650,7 +650,8 @@ class Recorder:
     def write(self):
         scenario = self.scenario
         text = json.dumps({
-            "format": 1, "id": JOB["stage"].split("-")[0] + "-" + JOB["scenario"],
+            "format": 1,
+            "id": JOB["stage"].split("-")[0] + "-" + JOB["scenario"],
             "stage": JOB["stage"], "scenario": JOB["scenario"],
             "title": scenario.title, "about": scenario.about,
             "clients": list(scenario.clients),
