@@ -76,10 +76,18 @@ class Watcher(threading.Thread):
 
     @staticmethod
     def sleeps(pid):
-        try:
+        """True if the process is off the run queue, in a system call. The
+        state S alone says only that it may be about to sleep."""
+        def state():
             with open("/proc/%d/stat" % pid, encoding="ascii",
                       errors="replace") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] == "S"
+                return file.read().rsplit(")", 1)[1].split()[0]
+
+        try:
+            if state() != "S":
+                return False
+            with open("/proc/%d/syscall" % pid, encoding="ascii") as file:
+                return file.read(1).isdigit() and state() == "S"
         except OSError:
             return False
 
