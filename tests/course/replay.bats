@@ -132,12 +132,24 @@ says()
             "$BATS_TEST_TMPDIR/mine/recordings/mine-$id.json" ||
             fail "own.c isn't shown"
     done
-    cc -o "$dir/bare" "$dir/own.c"
-    run env REPLAY_DIR="$BATS_TEST_TMPDIR/bare" \
-        docs/replay/record --server "$dir/bare" silent
+}
+
+@test "replay: what can't be recorded is told in a sentence" {
+    local program
+
+    need_recorder
+    cc -o "$BATS_TEST_TMPDIR/bare" 04-poll/server.c
+    for program in "$BATS_TEST_TMPDIR/bare" /bin/true; do
+        run env REPLAY_DIR="$BATS_TEST_TMPDIR/replay" \
+            docs/replay/record --server "$program" silent
+        [ "$status" -eq 1 ]
+        [[ $output == "make replay: "*"build it with -g"* &&
+            ${#lines[@]} -eq 1 ]] ||
+            fail "expected a sentence about -g" "came: $output"
+    done
+    run docs/replay/record --server "$BATS_TEST_TMPDIR/none" silent
     [ "$status" -eq 1 ]
-    [[ $output == *"build it with -g"* && ${#lines[@]} -eq 1 ]] ||
-        fail "expected a sentence about -g" "came: $output"
+    [ "$output" = "make replay: there is no program $BATS_TEST_TMPDIR/none" ]
 }
 
 @test "replay: without a gdb that may trace, recording says so in a sentence" {
