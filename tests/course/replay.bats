@@ -150,6 +150,9 @@ says()
     run docs/replay/record --server "$BATS_TEST_TMPDIR/none" silent
     [ "$status" -eq 1 ]
     [ "$output" = "make replay: there is no program $BATS_TEST_TMPDIR/none" ]
+    run docs/replay/record --server /bin/true loud
+    [ "$status" -eq 1 ]
+    [[ $output == "make replay: there is no scenario loud, but silent "* ]]
 }
 
 @test "replay: without a gdb that may trace, recording says so in a sentence" {
