@@ -26,12 +26,14 @@ checks()
 # recordings may differ.
 need_recorder()
 {
+    local small=/proc/sys/net/ipv4/tcp_rmem
+
     need gdb
     need python3
     need ip
-    unshare --net --map-root-user true 2>/dev/null ||
-        unshare --net true 2>/dev/null ||
-        skip "the recorder gets no network of its own here"
+    unshare --net --map-root-user test -w "$small" 2>/dev/null ||
+        unshare --net test -w "$small" 2>/dev/null ||
+        skip "the recorder gets no network of its own here, with small buffers"
     gdb -q -nx -batch -ex 'set startup-with-shell off' \
         -ex 'python print("has Python")' -ex starti /bin/true 2>&1 |
         tr '\n' ' ' | grep -q 'has Python.*Program stopped' ||
