@@ -219,11 +219,11 @@ class Call:
             return "%s fails: %s." % (name, error)
         if name in ("read", "recv"):
             if value == 0:
-                return "read returns 0: %s has sent its FIN." % whose
-            return "read takes %d byte%s from %s." % (value, s, whose)
+                return "%s returns 0: %s has sent its FIN." % (name, whose)
+            return "%s takes %d byte%s from %s." % (name, value, s, whose)
         if name in ("write", "send"):
-            return "write hands %d byte%s for %s to the kernel." % (
-                value, s, whose)
+            return "%s hands %d byte%s for %s to the kernel." % (
+                name, value, s, whose)
         if name in ("accept", "accept4"):
             return "accept returns %d: the connection of %s." % (
                 value, self.recorder.fds_of_process().get(str(value), "?"))
@@ -243,7 +243,7 @@ class Call:
             return "epoll_ctl: epoll is told about descriptor %d." % \
                 self.args[2]
         if name == "fork":
-            return "fork: there are two processes now."
+            return "fork: a child runs beside it now."
         if name == "waitpid":
             return "waitpid: %s." % ("a child has ended" if value > 0
                                      else "no other child has ended")

@@ -1,7 +1,7 @@
 """recorder -- runs inside gdb: steps a server and writes down what it sees
 
-docs/replay/record starts it and tells it, in variables REPLAY_…, what to do. It
-steps the server line by line. When the server sleeps in a system call, a
+docs/replay/record starts it, and tells it what to do in variables REPLAY_….
+It steps the server line by line. When the server sleeps in a system call, a
 second thread, which never calls gdb, stops it there with SIGSTOP. Then the
 scenario's next client acts, the kernel's figures are noted, and the server
 goes on: its call starts again as if nothing had happened.
@@ -32,6 +32,7 @@ JOB = {name: os.environ["REPLAY_" + name.upper()] for name in (
     "stage", "scenario", "server", "port", "clock", "out", "own_net",
     "chunk", "made")}
 MAX_STEPS = 1500
+MAX_RUN = 250  # steps without a client's action
 
 
 class Process:
@@ -40,6 +41,7 @@ class Process:
         self.number = inferior.num
         self.pid = inferior.pid
         self.role = role
+        self.title = role
         self.fds = {}
         self.call = None          # the call that it is in, or None
         self.calls = []           # texts and sentences of what returned
@@ -76,10 +78,18 @@ class Watcher(threading.Thread):
 
     @staticmethod
     def sleeps(pid):
-        try:
+        """True if the process is off the run queue, in a system call. The
+        state S alone says only that it may be about to sleep."""
+        def state():
             with open("/proc/%d/stat" % pid, encoding="ascii",
                       errors="replace") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] == "S"
+                return file.read().rsplit(")", 1)[1].split()[0]
+
+        try:
+            if state() != "S":
+                return False
+            with open("/proc/%d/syscall" % pid, encoding="ascii") as file:
+                return file.read(1).isdigit() and state() == "S"
         except OSError:
             return False
 
@@ -417,7 +427,7 @@ class Recorder:
         self.text = self.line_of(sal)
         if p.calls or not p.fds:
             p.fds = self.kernel.fds(p.pid)
-        it = {"name": p.role, "role": p.role, "file": name, "line": sal.line,
+        it = {"name": p.title, "role": p.role, "file": name, "line": sal.line,
               "function": frame.name(), "stack": stack, "state": "runs",
               "in": "", "locals": self.shown.locals(frame, sal, p.ran[-1]),
               "globals": self.shown.globals(
@@ -443,8 +453,8 @@ class Recorder:
             self.start = state
         else:
             self.steps.append(difference(self.last, state))
-        if len(self.steps) > MAX_STEPS:
-            raise Failure("more than %d steps" % MAX_STEPS)
+        if len(self.steps) >= MAX_STEPS:
+            raise Over  # it spins, perhaps
         for moment in self.scenario.moments_of(JOB["stage"]):
             if moment not in self.moments and self.scenario.moments[moment](
                     scenarios.View(state, self.text)):
@@ -464,25 +474,31 @@ class Recorder:
             child.found = dict(self.process.found)
             child.ran = [set(lines) for lines in self.process.ran]
             self.processes.append(child)
-            # It stands in fork, on the line on which its parent has been.
-            child.shown = dict(self.process.shown, name="child", role="child")
             child.fds = self.kernel.fds(child.pid)
+            for name in set(child.fds.values()) & set(self.clients):
+                child.title = "child for " + name
+            # It stands in fork, on the line on which its parent has been.
+            child.shown = dict(self.process.shown, name=child.title,
+                               role="child")
 
     def one_step(self, p):
         """Lets p run one line, and writes it down."""
         self.process = p
         line, stack = p.shown["line"], p.shown["stack"]
         self.go_on(p, watch=not self.skipping)
+        if not p.exited and len(gdb.selected_inferior().threads()) > 1:
+            raise Failure("the server starts a thread, and the recorder can "
+                          "step only processes")
         self.new_processes()
         if p.exited:
-            p.shown = {"name": p.role, "role": p.role, "state": "exited",
+            p.shown = {"name": p.title, "role": p.role, "state": "exited",
                        "in": "", "file": p.shown["file"], "line": line,
                        "function": p.shown["function"], "stack": stack}
             self.sockets = self.kernel.settled()
             for other in self.processes:
                 other.asleep = False  # for SIGCHLD
             self.add("exit", "The %s ends: the kernel closes its descriptors."
-                     % p.role)
+                     % p.title)
             return
         if p.asleep:
             if p.shown["state"] != "blocked":
@@ -519,10 +535,10 @@ class Recorder:
 
     def sleep_sentence(self, p):
         if p.call is None:
-            return "The %s sleeps in a call." % p.role
+            return "The %s sleeps in a call." % p.title
         name = p.call.name
         whose = p.fds.get(str(p.call.fd), "")
-        who = "The %s sleeps in %s" % (p.role, name)
+        who = "The %s sleeps in %s" % (p.title, name)
         if name in ("read", "recv"):
             return "%s until %s sends something." % (who, whose)
         if name in ("write", "send"):
@@ -536,8 +552,9 @@ class Recorder:
         return who + " until something is ready."
 
     def run_until_quiet(self):
-        """Lets the server run until all of its processes sleep."""
-        while True:
+        """Lets the server run until all of its processes sleep, or for so
+        many steps that it will never do so."""
+        for _ in range(MAX_RUN):
             ready = [p for p in self.processes
                      if not p.exited and not p.asleep]
             if not ready:
@@ -589,8 +606,8 @@ class Recorder:
             self.clients[name] = Client(self, name)
         self.look(self.process)
         self.add("line", "The server has made its listening socket.")
-        self.run_until_quiet()
         try:
+            self.run_until_quiet()
             for wait in self.scenario.script(self):
                 self.let_run(wait)
         except Over:
@@ -650,7 +667,8 @@ class Recorder:
     def write(self):
         scenario = self.scenario
         text = json.dumps({
-            "format": 1, "id": JOB["stage"].split("-")[0] + "-" + JOB["scenario"],
+            "format": 1,
+            "id": JOB["stage"].split("-")[0] + "-" + JOB["scenario"],
             "stage": JOB["stage"], "scenario": JOB["scenario"],
             "title": scenario.title, "about": scenario.about,
             "clients": list(scenario.clients),

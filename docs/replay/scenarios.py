@@ -121,7 +121,8 @@ class Silent(Scenario):
              "gets an answer, and when? Then both talk at once, and leave.")
     clients = "AB"
     moments = {
-        "a-accepted": lambda s: s.call("accept", "accept4") and s.accepted("A"),
+        "a-accepted": lambda s: s.call("accept", "accept4") and
+        s.accepted("A"),
         "b-waits": lambda s: s.kind == "client" and s.recv("B") == 5,
         "b-served": lambda s: s.clients["B"]["got"] >= 5,
         "both-ready": lambda s: s.kind == "client" and s.recv("A") > 0 and
@@ -170,7 +171,8 @@ class HalfClose(Scenario):
         "eof": lambda s: s.call("read") and s.returned(0),
         "server-fin": lambda s: s.client("A").get("state") == "TIME_WAIT" or
         s.server("A").get("state") in ("FIN_WAIT1", "LAST_ACK", "CLOSING"),
-        "drained": lambda s: s.clients["A"]["got"] == s.clients["A"]["sent"] > 0,
+        "drained": lambda s: s.clients["A"]["got"] ==
+        s.clients["A"]["sent"] > 0,
     }
 
     @staticmethod
@@ -320,10 +322,10 @@ class Sigterm(Scenario):
 class Stale(Scenario):
     title = "A stale event"
     about = ("Not stage 06's server, but docs/replay/stale.c on its loop: "
-             "whoever sends a ! has the newest connection closed, and the next "
-             "one accepted. A sends one while B's Hello has arrived as well, "
-             "and C waits. C gets B's descriptor, for which the loop still has "
-             "B's event.")
+             "whoever sends a ! has the newest connection closed, and the "
+             "next one accepted. A sends one while B's Hello has arrived as "
+             "well, and C waits. C gets B's descriptor, for which the loop "
+             "still has B's event.")
     clients = "ABC"
     moments = {
         "three-ready": lambda s: s.call("epoll_wait") and

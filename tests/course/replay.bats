@@ -26,12 +26,14 @@ checks()
 # recordings may differ.
 need_recorder()
 {
+    local small=/proc/sys/net/ipv4/tcp_rmem
+
     need gdb
     need python3
     need ip
-    unshare --net --map-root-user true 2>/dev/null ||
-        unshare --net true 2>/dev/null ||
-        skip "the recorder gets no network of its own here"
+    unshare --net --map-root-user test -w "$small" 2>/dev/null ||
+        unshare --net test -w "$small" 2>/dev/null ||
+        skip "the recorder gets no network of its own here, with small buffers"
     gdb -q -nx -batch -ex 'set startup-with-shell off' \
         -ex 'python print("has Python")' -ex starti /bin/true 2>&1 |
         tr '\n' ' ' | grep -q 'has Python.*Program stopped' ||
@@ -132,12 +134,27 @@ says()
             "$BATS_TEST_TMPDIR/mine/recordings/mine-$id.json" ||
             fail "own.c isn't shown"
     done
-    cc -o "$dir/bare" "$dir/own.c"
-    run env REPLAY_DIR="$BATS_TEST_TMPDIR/bare" \
-        docs/replay/record --server "$dir/bare" silent
+}
+
+@test "replay: what can't be recorded is told in a sentence" {
+    local program
+
+    need_recorder
+    cc -o "$BATS_TEST_TMPDIR/bare" 04-poll/server.c
+    for program in "$BATS_TEST_TMPDIR/bare" /bin/true; do
+        run env REPLAY_DIR="$BATS_TEST_TMPDIR/replay" \
+            docs/replay/record --server "$program" silent
+        [ "$status" -eq 1 ]
+        [[ $output == "make replay: "*"build it with -g"* &&
+            ${#lines[@]} -eq 1 ]] ||
+            fail "expected a sentence about -g" "came: $output"
+    done
+    run docs/replay/record --server "$BATS_TEST_TMPDIR/none" silent
     [ "$status" -eq 1 ]
-    [[ $output == *"build it with -g"* && ${#lines[@]} -eq 1 ]] ||
-        fail "expected a sentence about -g" "came: $output"
+    [ "$output" = "make replay: there is no program $BATS_TEST_TMPDIR/none" ]
+    run docs/replay/record --server /bin/true loud
+    [ "$status" -eq 1 ]
+    [[ $output == "make replay: there is no scenario loud, but silent "* ]]
 }
 
 @test "replay: without a gdb that may trace, recording says so in a sentence" {
