@@ -95,8 +95,8 @@ struct loop_timer {
  * at the same time, in the order in which they were started. A timer that is
  * started by a timer's callback doesn't run before the next iteration.
  * Starting a running timer restarts it. Negative times count as 0. Once cb of
- * a timer that doesn't repeat is called, the loop doesn't touch the timer any
- * more, so cb may free it. Takes O(log n), amortized.
+ * a timer that doesn't repeat is called, the loop doesn't touch the timer
+ * anymore, so cb may free it. Takes O(log n), amortized.
  */
 void loop_timer_start(struct loop *loop, struct loop_timer *t,
                       int64_t after_ms, int64_t repeat_ms);
@@ -130,7 +130,7 @@ struct loop_task {
  * Calls task->cb at the end of this iteration, after everything else, in the
  * order of the loop_defer calls. A task deferred by a task runs in the next
  * iteration, before which the loop doesn't wait. Once cb is called, the loop
- * doesn't touch the task any more, so cb may free it. No effect on a task that
+ * doesn't touch the task anymore, so cb may free it. No effect on a task that
  * is already deferred.
  */
 void loop_defer(struct loop *loop, struct loop_task *task);

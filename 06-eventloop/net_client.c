@@ -15,7 +15,7 @@ struct client {
     struct conn conn; /* first, so that a struct conn * leads to all of it */
     struct loop_owned owned;
     struct loop_timer retry; /* when a Unix-domain server's backlog is full */
-    struct addrinfo *addrs; /* NULL: it isn't connecting any more */
+    struct addrinfo *addrs; /* NULL: it isn't connecting anymore */
     struct addrinfo *next; /* the address to try now */
     int error; /* what tells most of the failures so far */
 };

@@ -130,7 +130,7 @@ static void on_signal(void *arg)
     shutdown(w->fds[0], SHUT_WR);
 }
 
-/* EOF: no worker holds the other end any more. One that hasn't been waited for
+/* EOF: no worker holds the other end anymore. One that hasn't been waited for
    is about to exit. */
 static void on_all_ended(void *arg)
 {

@@ -115,7 +115,7 @@ look_at_fds_each()
             "$FDS" "the server doesn't close the connection"
 }
 
-# no_children_left: true if the server has no child for a connection any more.
+# no_children_left: true if the server has no child for a connection anymore.
 no_children_left()
 {
     stage_allows process_each || return 0

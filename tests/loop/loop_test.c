@@ -502,7 +502,7 @@ static void free_timer(void *arg)
 
 TEST(timers, timer_may_be_freed,
      "Once cb of a timer that doesn't repeat is called, the loop doesn't "
-     "touch the timer any more, so cb may free it.")
+     "touch the timer anymore, so cb may free it.")
 {
     start();
     for (int i = 0; i < 3; i++) {
@@ -1183,7 +1183,7 @@ static void free_task(void *arg)
 }
 
 TEST(tasks, deferred_may_free,
-     "Once cb is called, the loop doesn't touch the task any more, so cb may "
+     "Once cb is called, the loop doesn't touch the task anymore, so cb may "
      "free it.")
 {
     start();

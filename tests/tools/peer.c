@@ -8,7 +8,7 @@
  *
  *     echo:BYTES    sends and receives at once, until every byte came back
  *     send:BYTES    sends and doesn't read; continues when everything is sent,
- *                   or when nothing moves any more
+ *                   or when nothing moves anymore
  *     receive       receives the bytes that were sent and haven't come back
  *     ping:TIMES    TIMES times sends 64 bytes (-m) and waits for them
  *     urgent        sends a byte out of band (MSG_OOB)

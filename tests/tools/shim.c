@@ -420,7 +420,7 @@ static void new_edge(int fd)
 }
 
 /* Returns true if both sides have sent FIN, the connection is broken, or
-   nobody has the other end of a pipe any more. */
+   nobody has the other end of a pipe anymore. */
 static bool is_over(int fd)
 {
     struct pollfd p = {.fd = fd};
