@@ -206,7 +206,11 @@ class Call:
         """What the call did, in words."""
         name = self.name
         whose = who.get(str(self.fd), "descriptor %d" % self.fd)
+        pipe = "the " + whose.split(",")[0] if whose.endswith(" end") else ""
         s = "" if value == 1 else "s"
+        if error == "EAGAIN" and pipe:
+            return "%s finds %s %s (EAGAIN)." % (
+                name, pipe, "empty" if name == "read" else "full")
         if error == "EAGAIN":
             what = {"read": "has nothing from " + whose,
                     "recv": "has nothing from " + whose,
@@ -220,7 +224,10 @@ class Call:
         if name in ("read", "recv"):
             if value == 0:
                 return "%s returns 0: %s has sent its FIN." % (name, whose)
-            return "%s takes %d byte%s from %s." % (name, value, s, whose)
+            return "%s takes %d byte%s from %s." % (
+                name, value, s, pipe or whose)
+        if name in ("write", "send") and pipe:
+            return "%s puts %d byte%s into %s." % (name, value, s, pipe)
         if name in ("write", "send"):
             return "%s hands %d byte%s for %s to the kernel." % (
                 name, value, s, whose)
@@ -237,8 +244,10 @@ class Call:
                     name, self.timeout)
             if value == 0:
                 return "%s returns at once: nothing is ready." % name
-            return "%s returns: %d descriptor%s %s ready." % (
-                name, value, s, "is" if value == 1 else "are")
+            if value == 1:
+                return "%s returns: 1 descriptor is ready." % name
+            return "%s returns as soon as one is ready: here %d are." % (
+                name, value)
         if name == "epoll_ctl":
             return "epoll_ctl: epoll is told about descriptor %d." % \
                 self.args[2]

@@ -1,5 +1,6 @@
 """clients -- the clients of a recording, and what the kernel says of them"""
 import os
+import re
 import socket
 import time
 
@@ -35,6 +36,7 @@ class Kernel:
         self.names = {}    # port of a client -> its name
         self.accepted = set()
         self.inodes = {}   # inode of a socket of the server -> name
+        self.pipe = "pipe"
 
     def rows(self):
         """Yields (local port, remote port, state, send, receive, inode)."""
@@ -95,7 +97,11 @@ class Kernel:
             elif link.startswith("anon_inode:["):
                 result[fd] = link[12:-1].replace("eventpoll", "epoll")
             elif link.startswith("pipe:"):
-                result[fd] = "pipe"
+                with open("/proc/%d/fdinfo/%s" % (pid, fd),
+                          encoding="ascii") as file:
+                    flags = int(re.search(r"flags:\s+(\d+)", file.read())[1], 8)
+                result[fd] = "%s, %s end" % (
+                    self.pipe, "write" if flags & os.O_WRONLY else "read")
             else:
                 result[fd] = "file"
         return result
@@ -115,8 +121,20 @@ class Client:
 
     def as_state(self):
         it = {"state": self.state, "sent": self.sent, "got": self.got,
-              "does": self.does}
+              "does": self.what_it_does()}
         return {key: value for key, value in it.items() if value != ""}
+
+    def what_it_does(self):
+        """What it did last, unless the server has done something since."""
+        sides = self.recorder.sockets.get(self.name, {})
+        client = sides.get("client", {"state": "none", "recv": 0})
+        if self.state == "connected" and client["state"] != "ESTABLISHED":
+            return "doesn't know yet that the server has closed"
+        if self.does == "waits for an answer" and client["recv"] > 0:
+            return "has an answer, not read yet"
+        if self.does == "waits to be accepted" and sides["server"]["accepted"]:
+            return "has said nothing yet"
+        return self.does
 
     def sides(self):
         return self.recorder.kernel.sockets().get(self.name, {})
@@ -126,7 +144,7 @@ class Client:
         self.recorder.sockets = self.recorder.kernel.settled()
         self.recorder.add("client", now)
 
-    def connect(self, does="keeps silent"):
+    def connect(self, does="has said nothing yet"):
         kernel = self.recorder.kernel
         self.socket = socket.socket(self.recorder.family)
         self.socket.bind((self.recorder.host, 0))

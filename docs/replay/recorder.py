@@ -144,6 +144,7 @@ class Recorder:
                           encoding="ascii") as file:
                     file.write("4096 %d %d" % (self.small, self.small))
         self.skipping = False
+        self.has_run = ""  # the sentence of a line that did nothing to show
 
     # what the texts need
 
@@ -255,6 +256,8 @@ class Recorder:
             for local, _, state, _, _, inode in Kernel(table, 0).rows():
                 if state == "LISTEN" and inode in mine:
                     self.kernel = Kernel(table, local)
+                    if JOB["stage"].startswith("06"):
+                        self.kernel.pipe = "signal pipe"
                     self.family = family
                     self.host = host
                     return
@@ -449,17 +452,31 @@ class Recorder:
         if call:
             state["call"] = {"name": call[0], "text": call[1]}
         state = json.loads(json.dumps(state))
+        self.find_moments(state)
         if self.last is None:
             self.start = state
         else:
             self.steps.append(difference(self.last, state))
         if len(self.steps) >= MAX_STEPS:
             raise Over  # it spins, perhaps
-        for moment in self.scenario.moments_of(JOB["stage"]):
-            if moment not in self.moments and self.scenario.moments[moment](
-                    scenarios.View(state, self.text)):
-                self.moments[moment] = len(self.steps)
         self.last = state
+
+    def find_moments(self, state):
+        """Notes the moments that this state is, and has it say so."""
+        view = scenarios.View(state, self.text)
+        meanings = []
+        for name in self.scenario.moments_of(JOB["stage"]):
+            condition, meaning = self.scenario.moments[name]
+            if name not in self.moments and condition(view):
+                self.moments[name] = len(self.steps) + (self.last is not None)
+                meanings.append(meaning(view) if callable(meaning)
+                                else meaning)
+        now = state["now"]
+        if meanings and now == self.has_run:
+            now = ""
+        elif meanings and now[-1] not in ".…":
+            now += "."
+        state["now"] = " ".join([now] + meanings).strip()
 
     def new_processes(self):
         """Finds the children that fork has made."""
@@ -484,7 +501,8 @@ class Recorder:
     def one_step(self, p):
         """Lets p run one line, and writes it down."""
         self.process = p
-        line, stack = p.shown["line"], p.shown["stack"]
+        was = p.shown
+        line, stack = was["line"], was["stack"]
         self.go_on(p, watch=not self.skipping)
         if not p.exited and len(gdb.selected_inferior().threads()) > 1:
             raise Failure("the server starts a thread, and the recorder can "
@@ -531,7 +549,30 @@ class Recorder:
                 self.add("line", "%s calls %s." % (
                     stack[-1], ", which calls ".join(new)))
         else:
-            self.add("line", "Line %d has run." % line)
+            self.has_run = "Line %d has run." % line
+            self.add("line", self.changes(was, p.shown) or self.has_run)
+
+    def changes(self, was, now):
+        """What a line has changed, as a sentence, or "". A variable that had
+        no value yet has got it there only if the line names it."""
+        text = self.files[was["file"]].split("\n")[was["line"] - 1]
+        found = []
+        for key in ("globals", "locals")[:1 + (was["stack"] == now["stack"])]:
+            for name, value in now[key].items():
+                old = was[key].get(name)
+                if value != old and (old is not None or re.search(
+                        r"\b%s\b" % name, text)):
+                    found.insert(0, "%s is %s" % (name, value))
+        conns = {it["name"]: it["fields"] for it in was["conns"]}
+        pointers = {value: name for name, value in was["locals"].items()}
+        for conn in now["conns"]:
+            name = conn["name"]
+            old = conns.get(name, conn["fields"])
+            found += ["%s%s is %s" % (
+                pointers[name] + "->" if name in pointers else name + "'s ",
+                field, value) for field, value in conn["fields"].items()
+                if value != old.get(field)]
+        return ", ".join(found) + "." if found else ""
 
     def sleep_sentence(self, p):
         if p.call is None:
@@ -568,8 +609,7 @@ class Recorder:
         p = self.processes[0]
         n = max(map(int, p.fds)) + 1
         resource.prlimit(p.pid, resource.RLIMIT_NOFILE, (n, n))
-        self.add("client", "The limit of open files is %d now: the server has "
-                 "no descriptor left." % n)
+        self.add("client", "The limit of open files is now what is in use.")
 
     def send_signal(self, number):
         p = self.processes[0]

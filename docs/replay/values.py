@@ -30,6 +30,12 @@ def is_char(type_):
     return type_.code == gdb.TYPE_CODE_INT and type_.sizeof == 1
 
 
+def field_names(type_):
+    type_ = type_.strip_typedefs()
+    return [field.name for field in type_.fields()] \
+        if type_.code == gdb.TYPE_CODE_STRUCT else []
+
+
 class Shown:
     """Turns values of the program into short texts that don't vary."""
 
@@ -40,10 +46,7 @@ class Shown:
     def conn_type(self, type_):
         """The struct that a pointer of this type leads to, if it has an fd."""
         target = type_.target().strip_typedefs()
-        if target.code == gdb.TYPE_CODE_STRUCT and any(
-                f.name == "fd" for f in target.fields()):
-            return target
-        return None
+        return target if "fd" in field_names(target) else None
 
     def is_conn(self, type_):
         """True if so is it, and it isn't an event for a descriptor."""
@@ -57,19 +60,21 @@ class Shown:
             return "NULL"
         if target.code == gdb.TYPE_CODE_FUNC:
             block = gdb.block_for_pc(address)
-            return block.function.name if block and block.function else "…"
+            return block.function.name if block and block.function else None
         if str(type_.target()) == "fd_set":
             return self.text(value.dereference())
         if is_char(target):
             return quoted(memory(address, 64).split(b"\0")[0])
-        if target.code == gdb.TYPE_CODE_STRUCT:
-            if self.conn_type(type_):
-                name = self.recorder.process.fds.get(
-                    str(int(value.dereference()["fd"])))
-                if name in self.recorder.clients:
-                    return name
-            return "a " + str(target)
-        return "…"
+        if self.conn_type(type_):
+            fd = str(int(value["fd"]))
+            if str(target).endswith("struct poller_event"):
+                return "fd %s, %s" % (fd, "|".join(
+                    word for bit, word in ((1, "IN"), (2, "OUT"))
+                    if int(value["events"]) & bit))
+            name = self.recorder.process.fds.get(fd)
+            if name in self.recorder.clients:
+                return name
+        return None
 
     def text(self, value):
         """The text, or None: nothing to show."""
@@ -111,7 +116,11 @@ class Shown:
                          symbol.line in lines and symbol.line not in ran)):
                     continue
                 try:
-                    text = self.text(symbol.value(frame))
+                    value = symbol.value(frame)
+                    text = self.text(value)
+                    if text is None and self.has_generation(value):
+                        result[symbol.name + "->generation"] = str(
+                            int(value["generation"]))
                 except gdb.MemoryError:
                     text = None
                 if text is not None:
@@ -120,6 +129,13 @@ class Shown:
                 break
             block = block.superblock
         return result
+
+    @staticmethod
+    def has_generation(value):
+        """True if it's a pointer to a struct of stage 06 that has one."""
+        type_ = value.type.strip_typedefs()
+        return type_.code == gdb.TYPE_CODE_PTR and \
+            "generation" in field_names(type_.target())
 
     def lines_with_code(self, symtab):
         if symtab.filename not in self.code:
