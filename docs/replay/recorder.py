@@ -144,7 +144,6 @@ class Recorder:
                           encoding="ascii") as file:
                     file.write("4096 %d %d" % (self.small, self.small))
         self.skipping = False
-        self.has_run = ""  # the sentence of a line that did nothing to show
 
     # what the texts need
 
@@ -256,8 +255,6 @@ class Recorder:
             for local, _, state, _, _, inode in Kernel(table, 0).rows():
                 if state == "LISTEN" and inode in mine:
                     self.kernel = Kernel(table, local)
-                    if JOB["stage"].startswith("06"):
-                        self.kernel.pipe = "signal pipe"
                     self.family = family
                     self.host = host
                     return
@@ -464,19 +461,14 @@ class Recorder:
     def find_moments(self, state):
         """Notes the moments that this state is, and has it say so."""
         view = scenarios.View(state, self.text)
-        meanings = []
         for name in self.scenario.moments_of(JOB["stage"]):
             condition, meaning = self.scenario.moments[name]
             if name not in self.moments and condition(view):
                 self.moments[name] = len(self.steps) + (self.last is not None)
-                meanings.append(meaning(view) if callable(meaning)
-                                else meaning)
-        now = state["now"]
-        if meanings and now == self.has_run:
-            now = ""
-        elif meanings and now[-1] not in ".…":
-            now += "."
-        state["now"] = " ".join([now] + meanings).strip()
+                now = re.sub(r"^Line \d+ has run\.$", "", state["now"])
+                state["now"] = " ".join([
+                    re.sub('"$', '".', now),
+                    meaning.format_map(view.numbers)]).strip()
 
     def new_processes(self):
         """Finds the children that fork has made."""
@@ -549,30 +541,30 @@ class Recorder:
                 self.add("line", "%s calls %s." % (
                     stack[-1], ", which calls ".join(new)))
         else:
-            self.has_run = "Line %d has run." % line
-            self.add("line", self.changes(was, p.shown) or self.has_run)
+            self.add("line", (self.changes(was, p.shown) or
+                              "Line %d has run" % line) + ".")
 
     def changes(self, was, now):
         """What a line has changed, as a sentence, or "". A variable that had
         no value yet has got it there only if the line names it."""
         text = self.files[was["file"]].split("\n")[was["line"] - 1]
-        found = []
-        for key in ("globals", "locals")[:1 + (was["stack"] == now["stack"])]:
-            for name, value in now[key].items():
-                old = was[key].get(name)
-                if value != old and (old is not None or re.search(
-                        r"\b%s\b" % name, text)):
-                    found.insert(0, "%s is %s" % (name, value))
-        conns = {it["name"]: it["fields"] for it in was["conns"]}
-        pointers = {value: name for name, value in was["locals"].items()}
-        for conn in now["conns"]:
-            name = conn["name"]
-            old = conns.get(name, conn["fields"])
-            found += ["%s%s is %s" % (
-                pointers[name] + "->" if name in pointers else name + "'s ",
-                field, value) for field, value in conn["fields"].items()
-                if value != old.get(field)]
-        return ", ".join(found) + "." if found else ""
+        pointers = {it: name + "->" for name, it in was["locals"].items()}
+
+        def variables(p):
+            it = dict(p["locals"] if was["stack"] == now["stack"] else (),
+                      **p["globals"])
+            for conn in p["conns"]:
+                name = pointers.get(conn["name"], conn["name"] + "'s ")
+                it.update((name + field, value)
+                          for field, value in conn["fields"].items())
+            return it
+
+        old = variables(was)
+        return ", ".join(
+            "%s is %s" % (name, value)
+            for name, value in variables(now).items()
+            if value != old.get(name) and (name in old or re.search(
+                r"\b%s\b" % name.split("->")[0], text)))
 
     def sleep_sentence(self, p):
         if p.call is None:

@@ -30,10 +30,14 @@ def is_char(type_):
     return type_.code == gdb.TYPE_CODE_INT and type_.sizeof == 1
 
 
-def field_names(type_):
-    type_ = type_.strip_typedefs()
-    return [field.name for field in type_.fields()] \
-        if type_.code == gdb.TYPE_CODE_STRUCT else []
+def fields(type_):
+    """The names in the struct that a pointer of this type leads to."""
+    it = type_.strip_typedefs()
+    if it.code == gdb.TYPE_CODE_PTR:
+        it = it.target().strip_typedefs()
+        if it.code == gdb.TYPE_CODE_STRUCT:
+            return [field.name for field in it.fields()]
+    return []
 
 
 class Shown:
@@ -43,15 +47,11 @@ class Shown:
         self.recorder = recorder
         self.code = {}  # file -> the lines that have code
 
-    def conn_type(self, type_):
-        """The struct that a pointer of this type leads to, if it has an fd."""
-        target = type_.target().strip_typedefs()
-        return target if "fd" in field_names(target) else None
-
     def is_conn(self, type_):
-        """True if so is it, and it isn't an event for a descriptor."""
-        target = self.conn_type(type_)
-        return target is not None and not re.search("event|poll", str(target))
+        """True if it's a pointer to a struct that has an fd, and isn't an
+        event for a descriptor."""
+        return "fd" in fields(type_) and not re.search(
+            "event|poll", str(type_.target().strip_typedefs()))
 
     def pointer(self, value, type_):
         address = int(value)
@@ -65,7 +65,7 @@ class Shown:
             return self.text(value.dereference())
         if is_char(target):
             return quoted(memory(address, 64).split(b"\0")[0])
-        if self.conn_type(type_):
+        if "fd" in fields(type_):
             fd = str(int(value["fd"]))
             if str(target).endswith("struct poller_event"):
                 return "fd %s, %s" % (fd, "|".join(
@@ -116,26 +116,19 @@ class Shown:
                          symbol.line in lines and symbol.line not in ran)):
                     continue
                 try:
-                    value = symbol.value(frame)
+                    value, name = symbol.value(frame), symbol.name
                     text = self.text(value)
-                    if text is None and self.has_generation(value):
-                        result[symbol.name + "->generation"] = str(
-                            int(value["generation"]))
+                    if text is None and "generation" in fields(value.type):
+                        name += "->generation"
+                        text = self.text(value["generation"])
                 except gdb.MemoryError:
                     text = None
                 if text is not None:
-                    result[symbol.name] = text[:40]
+                    result[name] = text[:40]
             if block.function is not None:
                 break
             block = block.superblock
         return result
-
-    @staticmethod
-    def has_generation(value):
-        """True if it's a pointer to a struct of stage 06 that has one."""
-        type_ = value.type.strip_typedefs()
-        return type_.code == gdb.TYPE_CODE_PTR and \
-            "generation" in field_names(type_.target())
 
     def lines_with_code(self, symtab):
         if symtab.filename not in self.code:
