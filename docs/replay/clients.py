@@ -121,11 +121,13 @@ class Client:
         does = self.does
         sides = self.recorder.sockets.get(self.name, {})
         client = sides.get("client", {"state": "none", "recv": 0})
-        if self.state == "connected" and client["state"] != "ESTABLISHED":
+        if does and self.state == "connected" and \
+                client["state"] != "ESTABLISHED":
             does = "doesn't know yet that the server has closed"
         elif does == "waits for an answer" and client["recv"] > 0:
             does = "has an answer, not read yet"
-        elif does == "waits to be accepted" and sides["server"]["accepted"]:
+        elif does == "waits to be accepted" and \
+                sides.get("server", {}).get("accepted"):
             does = "has said nothing yet"
         it = {"state": self.state, "sent": self.sent, "got": self.got,
               "does": does}
