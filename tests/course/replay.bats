@@ -103,11 +103,11 @@ says()
     done
 }
 
-@test "replay: all recordings together have at most 1.4 MB" {
+@test "replay: all recordings together have at most 1.2 MB" {
     local bytes
 
     bytes=$(cat "$published"/*.json | wc -c)
-    [ "$bytes" -le 1400000 ] || fail "they have $bytes bytes"
+    [ "$bytes" -le 1200000 ] || fail "they have $bytes bytes"
 }
 
 @test "replay: recorded anew, each recording is the one that is published" {
