@@ -270,6 +270,16 @@ class Recorder:
         p = self.process
         # A signal's handler may call while another call is under way.
         p.call = Call(name, args, self, p.call)
+        # The watcher has to find it asleep, on a busy machine as well: it's
+        # told to wait five times as long. The server's clock doesn't know.
+        if p.call.timeout and name == "select":
+            gdb.selected_inferior().write_memory(
+                args[4], b"".join(n.to_bytes(8, sys.byteorder) for n in (
+                    p.call.timeout // 200, p.call.timeout % 200 * 5000)))
+        elif p.call.timeout and name in ("poll", "epoll_wait"):
+            gdb.execute("set $%s = %d" % (
+                REGISTERS[self.arch][0][2 if name == "poll" else 3],
+                5 * p.call.timeout))
         ReturnBreakpoint(self, p, p.call)
 
     def call_returns(self, p, call):
