@@ -206,10 +206,12 @@ class Call:
         """What the call did, in words."""
         name = self.name
         whose = who.get(str(self.fd), "descriptor %d" % self.fd)
+        if whose.endswith(" end"):
+            whose = "the " + whose.split(",")[0]  # of a pipe
         s = "" if value == 1 else "s"
         if error == "EAGAIN":
-            what = {"read": "has nothing from " + whose,
-                    "recv": "has nothing from " + whose,
+            what = {"read": "finds nothing from " + whose,
+                    "recv": "finds nothing from " + whose,
                     "write": "finds no room: %s's send buffer is full" % whose,
                     "accept": "finds the accept queue empty",
                     "accept4": "finds the accept queue empty"}.get(
@@ -237,8 +239,9 @@ class Call:
                     name, self.timeout)
             if value == 0:
                 return "%s returns at once: nothing is ready." % name
-            return "%s returns: %d descriptor%s %s ready." % (
-                name, value, s, "is" if value == 1 else "are")
+            return "%s returns%s." % (
+                name, ": 1 descriptor is ready" if value == 1 else
+                " as soon as one is ready: here %d are" % value)
         if name == "epoll_ctl":
             return "epoll_ctl: epoll is told about descriptor %d." % \
                 self.args[2]

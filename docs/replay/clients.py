@@ -8,6 +8,8 @@ from values import quoted
 STATES = ["?", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
           "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING"]
 
+PIPE = "signal pipe" if os.environ["REPLAY_STAGE"][:2] == "06" else "pipe"
+
 
 class Failure(Exception):
     """What the recorder can't go on with."""
@@ -95,7 +97,9 @@ class Kernel:
             elif link.startswith("anon_inode:["):
                 result[fd] = link[12:-1].replace("eventpoll", "epoll")
             elif link.startswith("pipe:"):
-                result[fd] = "pipe"
+                mode = os.lstat(folder + "/" + fd).st_mode
+                result[fd] = "%s, %s end" % (
+                    PIPE, "write" if mode & 0o200 else "read")
             else:
                 result[fd] = "file"
         return result
@@ -114,8 +118,19 @@ class Client:
         self.does = ""
 
     def as_state(self):
+        does = self.does
+        sides = self.recorder.sockets.get(self.name, {})
+        client = sides.get("client", {"state": "none", "recv": 0})
+        if does and self.state == "connected" and \
+                client["state"] != "ESTABLISHED":
+            does = "doesn't know yet that the server has closed"
+        elif does == "waits for an answer" and client["recv"] > 0:
+            does = "has an answer, not read yet"
+        elif does == "waits to be accepted" and \
+                sides.get("server", {}).get("accepted"):
+            does = "has said nothing yet"
         it = {"state": self.state, "sent": self.sent, "got": self.got,
-              "does": self.does}
+              "does": does}
         return {key: value for key, value in it.items() if value != ""}
 
     def sides(self):
@@ -126,7 +141,7 @@ class Client:
         self.recorder.sockets = self.recorder.kernel.settled()
         self.recorder.add("client", now)
 
-    def connect(self, does="keeps silent"):
+    def connect(self, does="has said nothing yet"):
         kernel = self.recorder.kernel
         self.socket = socket.socket(self.recorder.family)
         self.socket.bind((self.recorder.host, 0))

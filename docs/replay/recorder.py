@@ -270,6 +270,16 @@ class Recorder:
         p = self.process
         # A signal's handler may call while another call is under way.
         p.call = Call(name, args, self, p.call)
+        # The watcher has to find it asleep, on a busy machine as well: it's
+        # told to wait five times as long. The server's clock doesn't know.
+        if p.call.timeout and name == "select":
+            gdb.selected_inferior().write_memory(
+                args[4], b"".join(n.to_bytes(8, sys.byteorder) for n in (
+                    p.call.timeout // 200, p.call.timeout % 200 * 5000)))
+        elif p.call.timeout and name in ("poll", "epoll_wait"):
+            gdb.execute("set $%s = %d" % (
+                REGISTERS[self.arch][0][2 if name == "poll" else 3],
+                5 * p.call.timeout))
         ReturnBreakpoint(self, p, p.call)
 
     def call_returns(self, p, call):
@@ -449,17 +459,26 @@ class Recorder:
         if call:
             state["call"] = {"name": call[0], "text": call[1]}
         state = json.loads(json.dumps(state))
+        self.find_moments(state)
         if self.last is None:
             self.start = state
         else:
             self.steps.append(difference(self.last, state))
         if len(self.steps) >= MAX_STEPS:
             raise Over  # it spins, perhaps
-        for moment in self.scenario.moments_of(JOB["stage"]):
-            if moment not in self.moments and self.scenario.moments[moment](
-                    scenarios.View(state, self.text)):
-                self.moments[moment] = len(self.steps)
         self.last = state
+
+    def find_moments(self, state):
+        """Notes the moments that this state is, and has it say so."""
+        view = scenarios.View(state, self.text)
+        for name in self.scenario.moments_of(JOB["stage"]):
+            condition, meaning = self.scenario.moments[name]
+            if name not in self.moments and condition(view):
+                self.moments[name] = len(self.steps) + (self.last is not None)
+                now = re.sub(r"^Line \d+ has run\.$", "", state["now"])
+                state["now"] = " ".join([
+                    re.sub('"$', '".', now),
+                    meaning.format_map(view.numbers)]).strip()
 
     def new_processes(self):
         """Finds the children that fork has made."""
@@ -484,7 +503,8 @@ class Recorder:
     def one_step(self, p):
         """Lets p run one line, and writes it down."""
         self.process = p
-        line, stack = p.shown["line"], p.shown["stack"]
+        was = p.shown
+        line, stack = was["line"], was["stack"]
         self.go_on(p, watch=not self.skipping)
         if not p.exited and len(gdb.selected_inferior().threads()) > 1:
             raise Failure("the server starts a thread, and the recorder can "
@@ -531,7 +551,30 @@ class Recorder:
                 self.add("line", "%s calls %s." % (
                     stack[-1], ", which calls ".join(new)))
         else:
-            self.add("line", "Line %d has run." % line)
+            self.add("line", (self.changes(was, p.shown) or
+                              "Line %d has run" % line) + ".")
+
+    def changes(self, was, now):
+        """What a line has changed, as a sentence, or "". A variable that had
+        no value yet has got it there only if the line names it."""
+        text = self.files[was["file"]].split("\n")[was["line"] - 1]
+        pointers = {it: name + "->" for name, it in was["locals"].items()}
+
+        def variables(p):
+            it = dict(p["locals"] if was["stack"] == now["stack"] else (),
+                      **p["globals"])
+            for conn in p["conns"]:
+                name = pointers.get(conn["name"], conn["name"] + "'s ")
+                it.update((name + field, value)
+                          for field, value in conn["fields"].items())
+            return it
+
+        old = variables(was)
+        return ", ".join(
+            "%s is %s" % (name, value)
+            for name, value in variables(now).items()
+            if value != old.get(name) and (name in old or re.search(
+                r"\b%s\b" % name.split("->")[0], text)))
 
     def sleep_sentence(self, p):
         if p.call is None:
@@ -568,8 +611,7 @@ class Recorder:
         p = self.processes[0]
         n = max(map(int, p.fds)) + 1
         resource.prlimit(p.pid, resource.RLIMIT_NOFILE, (n, n))
-        self.add("client", "The limit of open files is %d now: the server has "
-                 "no descriptor left." % n)
+        self.add("client", "The limit of open files is now what is in use.")
 
     def send_signal(self, number):
         p = self.processes[0]

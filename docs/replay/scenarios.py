@@ -48,6 +48,8 @@ class View:
         self.process = state["processes"].get(state["process"], {})
         self.sockets = state["sockets"]
         self.clients = state["clients"]
+        self.numbers = {name: fd for fd, name in
+                        self.process.get("fds", {}).items()}
 
     def blocked(self, *calls):
         return self.process.get("state") == "blocked" and \
@@ -106,7 +108,9 @@ class Scenario:
     """What a scenario may leave out."""
     small = 0        # the size of every socket's buffers; 0: as it is
     args = ()        # of the server, before HOST and PORT
-    moments = {}
+    moments = {}     # name -> its condition, and what it means: a sentence,
+                     # the same in each stage, so that steps with it can meet
+                     # side by side. {A} is the number of A's descriptor.
     only = {}        # moments of these stages alone
 
     def moments_of(self, stage):
@@ -121,17 +125,30 @@ class Silent(Scenario):
              "gets an answer, and when? Then both talk at once, and leave.")
     clients = "AB"
     moments = {
-        "a-accepted": lambda s: s.call("accept", "accept4") and
-        s.accepted("A"),
-        "b-waits": lambda s: s.kind == "client" and s.recv("B") == 5,
-        "b-served": lambda s: s.clients["B"]["got"] >= 5,
-        "both-ready": lambda s: s.kind == "client" and s.recv("A") > 0 and
-        s.recv("B") > 0,
-        "fork": lambda s: s.call("fork"),
-        "parent-closes": lambda s: s.call("close") and s.process_name == "p1",
-        "two-processes": lambda s: len(s.states("blocked")) == 2,
-        "child-ends": lambda s: s.kind == "exit",
-        "eintr": lambda s: s.call("accept") and s.failed("EINTR"),
+        "a-accepted": (
+            lambda s: s.call("accept", "accept4") and s.accepted("A"),
+            "The kernel has taken it out of the accept queue."),
+        "b-waits": (lambda s: s.kind == "client" and s.recv("B") == 5,
+                    "It's in B's receive buffer until the server reads it."),
+        "b-served": (lambda s: s.clients["B"]["got"] >= 5,
+                     "B has its answer. Look at what A has done by now."),
+        "both-ready": (
+            lambda s: s.recv("A") > 0 and s.clients["B"]["sent"] == 10,
+            "Both have sent something. The server was held meanwhile, and is "
+            "about to wake."),
+        "fork": (lambda s: s.call("fork"),
+                 "The child has a copy of each descriptor, A's among them."),
+        "parent-closes": (
+            lambda s: s.call("close") and s.process_name == "p1",
+            "The child has its own, so A stays connected."),
+        "two-processes": (lambda s: len(s.states("blocked")) == 2,
+                          "Now both processes sleep, each in its own call."),
+        "child-ends": (
+            lambda s: s.kind == "exit",
+            "That ends A's connection, as no other process has it open."),
+        "eintr": (
+            lambda s: s.call("accept") and s.failed("EINTR"),
+            "SIGCHLD has interrupted it: the server will call it again."),
     }
     only = dict.fromkeys(("fork", "parent-closes", "two-processes",
                           "child-ends", "eintr"), "02")
@@ -159,6 +176,10 @@ SMALL = ("So that it takes a few steps only, the kernel is told to make all "
          "buffers small (net.ipv4.tcp_rmem and tcp_wmem).")
 
 
+DRAINED = (lambda s: s.clients["A"]["got"] == s.clients["A"]["sent"] > 0,
+           "A has got all of it: nothing is lost.")
+
+
 class HalfClose(Scenario):
     title = "A half-close with bytes pending"
     about = ("A fills the server's receive buffer, says with a FIN that no "
@@ -167,12 +188,17 @@ class HalfClose(Scenario):
     small = 4608
     clients = "A"
     moments = {
-        "fin": lambda s: s.server("A").get("state") == "CLOSE_WAIT",
-        "eof": lambda s: s.call("read") and s.returned(0),
-        "server-fin": lambda s: s.client("A").get("state") == "TIME_WAIT" or
-        s.server("A").get("state") in ("FIN_WAIT1", "LAST_ACK", "CLOSING"),
-        "drained": lambda s: s.clients["A"]["got"] ==
-        s.clients["A"]["sent"] > 0,
+        "fin": (
+            lambda s: s.server("A").get("state") == "CLOSE_WAIT",
+            "A's FIN is in the receive buffer, behind bytes that the server "
+            "hasn't read."),
+        "eof": (lambda s: s.call("read") and s.returned(0),
+                "All that came before it has been read."),
+        "server-fin": (
+            lambda s: s.client("A").get("state") == "TIME_WAIT" or
+            s.server("A").get("state") in ("FIN_WAIT1", "LAST_ACK", "CLOSING"),
+            "The server's FIN waits in the send buffer, behind bytes for A."),
+        "drained": DRAINED,
     }
 
     @staticmethod
@@ -200,15 +226,25 @@ class Stalled(Scenario):
     small = 4608
     clients = "A"
     moments = {
-        "a-receive-full": lambda s: s.server("A").get("send", 0) > 0,
-        "server-send-full": lambda s: s.blocked("write") or s.short_write(),
-        "interest-changes": lambda s: s.blocked(
-            "select", "poll", "epoll_wait") and s.pending("A") > 0,
-        "server-receive-full": lambda s: s.client("A").get("send", 0) > 0,
-        "a-send-full": lambda s: s.clients["A"].get("does") == "can't send",
-        "drains": lambda s: s.clients["A"]["got"] > 0,
-        "drained": lambda s: 0 < s.clients["A"]["got"] ==
-        s.clients["A"]["sent"],
+        "a-receive-full": (lambda s: s.server("A").get("send", 0) > 0,
+                           "A's receive buffer is full: the server's send "
+                           "buffer begins to fill."),
+        "server-send-full": (
+            lambda s: s.blocked("write") or s.short_write(),
+            "The server's send buffer has no room for the rest."),
+        "interest-changes": (
+            lambda s: s.blocked("select", "poll", "epoll_wait") and
+            s.pending("A") > 0, "The server waits until A can take more, and "
+            "doesn't read from A meanwhile."),
+        "server-receive-full": (
+            lambda s: s.client("A").get("send", 0) > 0, "The server's receive "
+            "buffer is full: A's send buffer begins to fill."),
+        "a-send-full": (lambda s: s.clients["A"].get("does") == "can't send",
+                        "All four buffers are full."),
+        "drains": (
+            lambda s: s.clients["A"]["got"] > 0,
+            "That makes room, and the buffers drain one after the other."),
+        "drained": DRAINED,
     }
     only = {"interest-changes": "03 04 05 06"}
 
@@ -237,12 +273,19 @@ class Descriptors(Scenario):
              "while it waits.")
     clients = "AB"
     moments = {
-        "limit": lambda s: "limit" in s.state["now"],
-        "emfile": lambda s: s.call("accept", "accept4") and s.failed("EMFILE"),
-        "paused": lambda s: s.listening("queue") == 1 and s.blocked(
-            "select", "poll", "epoll_wait") and s.kind == "blocked",
-        "resumed": lambda s: s.call("accept", "accept4") and s.accepted("B"),
-        "b-served": lambda s: s.clients["B"]["got"] >= 5,
+        "limit": (lambda s: "limit" in s.state["now"],
+                  "The server has no descriptor left."),
+        "emfile": (
+            lambda s: s.call("accept", "accept4") and s.failed("EMFILE"),
+            "B stays in the accept queue."),
+        "paused": (lambda s: s.kind == "blocked" and s.blocked(
+            "select", "poll", "epoll_wait") and s.listening("queue") == 1,
+                   "It doesn't watch the listening socket meanwhile, or it "
+                   "would spin."),
+        "resumed": (lambda s: s.call("accept", "accept4") and s.accepted("B"),
+                    "A has left, so there is a descriptor for B."),
+        "b-served": (lambda s: s.clients["B"]["got"] >= 5,
+                     "B has its answer."),
     }
 
     @staticmethod
@@ -270,10 +313,14 @@ class Idle(Scenario):
     args = ("-t", "1")
     clients = "A"
     moments = {
-        "timer-starts": lambda s: s.call("accept4", "accept"),
-        "timer": lambda s: s.function() == "conn_on_idle",
-        "on-timeout": lambda s: s.function() == "on_timeout",
-        "closed": lambda s: s.clients["A"]["state"] == "closed",
+        "timer-starts": (lambda s: s.call("accept4", "accept"),
+                         "From now on, A may be idle for a second."),
+        "timer": (lambda s: s.function() == "conn_on_idle",
+                  "The second is over, and this is the timer's callback."),
+        "on-timeout": (lambda s: s.function() == "on_timeout",
+                       "The server's handler closes the connection."),
+        "closed": (lambda s: s.clients["A"]["state"] == "closed",
+                   "Now both ends are closed."),
     }
 
     @staticmethod
@@ -297,11 +344,17 @@ class Sigterm(Scenario):
              "server's FIN, and the server ends.")
     clients = "A"
     moments = {
-        "signal": lambda s: "SIGTERM" in s.state["now"],
-        "handler": lambda s: s.function() == "note_signal",
-        "callback": lambda s: s.function() == "on_signal",
-        "answered": lambda s: s.clients["A"]["got"] == 5,
-        "ends": lambda s: s.kind == "exit",
+        "signal": (lambda s: "SIGTERM" in s.state["now"],
+                   "A's Hello waits to be read."),
+        "handler": (lambda s: s.function() == "note_signal",
+                    "All it does is to write a byte to the signal pipe."),
+        "callback": (lambda s: s.function() == "on_signal",
+                     "on_signal is a callback of the loop, not the signal's "
+                     "handler: it may call anything."),
+        "answered": (lambda s: s.clients["A"]["got"] == 5,
+                     "A has its answer all the same."),
+        "ends": (lambda s: s.kind == "exit",
+                 "Its loop had nothing left to wait for."),
     }
 
     @staticmethod
@@ -328,14 +381,22 @@ class Stale(Scenario):
              "still has B's event.")
     clients = "ABC"
     moments = {
-        "three-ready": lambda s: s.call("epoll_wait") and
-        s.state["call"]["text"].count(": IN") == 3,
-        "closed": lambda s: s.call("close"),
-        "same-number": lambda s: s.call("accept4", "accept") and
-        s.accepted("C"),
-        "stale-dropped": lambda s: s.function() == "run_io" and
-        s.local("e") == "C" and s.text.startswith("w = &loop->watchers"),
-        "c-served": lambda s: s.clients["C"]["got"] == 5,
+        "three-ready": (lambda s: s.call("epoll_wait") and
+                        s.state["call"]["text"].count(": IN") == 3,
+                        "The loop handles their events one by one: A's, B's, "
+                        "and then the listening socket's."),
+        "closed": (lambda s: s.call("close"), "The loop still has B's event."),
+        "same-number": (
+            lambda s: s.call("accept4", "accept") and s.accepted("C"),
+            "It's the number that B had, and B's event is still to come."),
+        "stale-dropped": (
+            lambda s: s.function() == "run_io" and
+            s.local("e") == "fd %s, IN" % s.numbers.get("C") and
+            s.text.startswith("w = &loop->watchers"),
+            "The event for {C} is dropped: it was for B, and {C} is C's now. "
+            "The generations are the same."),
+        "c-served": (lambda s: s.clients["C"]["got"] == 5,
+                     "C has its answer."),
     }
 
     @staticmethod

@@ -30,6 +30,16 @@ def is_char(type_):
     return type_.code == gdb.TYPE_CODE_INT and type_.sizeof == 1
 
 
+def fields(type_):
+    """The names in the struct that a pointer of this type leads to."""
+    it = type_.strip_typedefs()
+    if it.code == gdb.TYPE_CODE_PTR:
+        it = it.target().strip_typedefs()
+        if it.code == gdb.TYPE_CODE_STRUCT:
+            return [field.name for field in it.fields()]
+    return []
+
+
 class Shown:
     """Turns values of the program into short texts that don't vary."""
 
@@ -37,18 +47,11 @@ class Shown:
         self.recorder = recorder
         self.code = {}  # file -> the lines that have code
 
-    def conn_type(self, type_):
-        """The struct that a pointer of this type leads to, if it has an fd."""
-        target = type_.target().strip_typedefs()
-        if target.code == gdb.TYPE_CODE_STRUCT and any(
-                f.name == "fd" for f in target.fields()):
-            return target
-        return None
-
     def is_conn(self, type_):
-        """True if so is it, and it isn't an event for a descriptor."""
-        target = self.conn_type(type_)
-        return target is not None and not re.search("event|poll", str(target))
+        """True if it's a pointer to a struct that has an fd, and isn't an
+        event for a descriptor."""
+        return "fd" in fields(type_) and not re.search(
+            "event|poll", str(type_.target().strip_typedefs()))
 
     def pointer(self, value, type_):
         address = int(value)
@@ -57,19 +60,21 @@ class Shown:
             return "NULL"
         if target.code == gdb.TYPE_CODE_FUNC:
             block = gdb.block_for_pc(address)
-            return block.function.name if block and block.function else "…"
+            return block.function.name if block and block.function else None
         if str(type_.target()) == "fd_set":
             return self.text(value.dereference())
         if is_char(target):
             return quoted(memory(address, 64).split(b"\0")[0])
-        if target.code == gdb.TYPE_CODE_STRUCT:
-            if self.conn_type(type_):
-                name = self.recorder.process.fds.get(
-                    str(int(value.dereference()["fd"])))
-                if name in self.recorder.clients:
-                    return name
-            return "a " + str(target)
-        return "…"
+        if "fd" in fields(type_):
+            fd = str(int(value["fd"]))
+            if str(target).endswith("struct poller_event"):
+                return "fd %s, %s" % (fd, "|".join(
+                    word for bit, word in ((1, "IN"), (2, "OUT"))
+                    if int(value["events"]) & bit))
+            name = self.recorder.process.fds.get(fd)
+            if name in self.recorder.clients:
+                return name
+        return None
 
     def text(self, value):
         """The text, or None: nothing to show."""
@@ -111,11 +116,15 @@ class Shown:
                          symbol.line in lines and symbol.line not in ran)):
                     continue
                 try:
-                    text = self.text(symbol.value(frame))
+                    value, name = symbol.value(frame), symbol.name
+                    text = self.text(value)
+                    if text is None and "generation" in fields(value.type):
+                        name += "->generation"
+                        text = self.text(value["generation"])
                 except gdb.MemoryError:
                     text = None
                 if text is not None:
-                    result[symbol.name] = text[:40]
+                    result[name] = text[:40]
             if block.function is not None:
                 break
             block = block.superblock
