@@ -74,8 +74,54 @@ function arguments_of(name, text)
     return Object.fromEntries(all(/\(\d+/.exec(text)?.[0], ''));
 }
 
-/* Returns a recording with all its states, what is watched in each, the most
-   bytes that each buffer holds in any, and a name for each process. */
+/* Returns for each state the buffers that are full, as "A client send". A send
+   buffer is full from when a write blocks, comes short or fails until some of it
+   is gone; a receive buffer while bytes for it stay in the other side's send
+   buffer. */
+function full(states, watched)
+{
+    const stuck = new Set();
+    return states.map((s, i) => {
+        const found = new Set(), {call, kind, process} = s;
+        const fds = s.processes?.[process]?.fds ?? {};
+        for (const [name, pair] of Object.entries(s.sockets ?? {})) {
+            for (const [side, other] of [['client', 'server'], ['server', 'client']]) {
+                const n = pair[side]?.send ?? 0;
+                const was = states[i - 1]?.sockets?.[name]?.[side]?.send ?? 0;
+                if (n < was || n === 0)
+                    stuck.delete(`${name} ${side} send`);
+                if (n > 0 && pair[other]?.recv > 0)
+                    found.add(`${name} ${other} recv`);
+            }
+            if (/can.t send/.test(s.clients?.[name]?.does))
+                stuck.add(`${name} client send`);
+        }
+        for (const [, fd, length, sent] of (call?.text ?? '').matchAll(
+            /(?:write|send)\((\d+), .*?, (\d+)[^)]*\) = (-?\d+)/g)) {
+            if (Number(sent) < Number(length))
+                stuck.add(`${fds[fd]} server send`);
+        }
+        if (kind === 'blocked' && s.processes?.[process]?.in === 'write') {
+            Object.keys(watched[i][process] ?? {}).forEach((fd) =>
+                stuck.add(`${fds[fd]} server send`));
+        }
+        return new Set([...stuck, ...found]);
+    });
+}
+
+/* Returns true if a socket has what a process watches it for, IN or OUT. */
+function ready(s, full, name, event)
+{
+    const {state, recv} = s.sockets?.[name]?.server ?? {};
+    if (event === 'OUT')
+        return !full.has(`${name} server send`);
+    return name === 'listen' ? s.sockets.listen.queue > 0
+        : recv > 0 || ['CLOSE_WAIT', 'LAST_ACK', 'CLOSE'].includes(state);
+}
+
+/* Returns a recording with all its states, what is watched and which buffers
+   are full in each, the most bytes that each buffer holds in any, a name for
+   each process, and those that go through phases. */
 function unfold(recording)
 {
     if (recording.states)
@@ -83,10 +129,13 @@ function unfold(recording)
     const states = [recording.start ?? {}];
     for (const patch of recording.steps ?? [])
         states.push(merge(states.at(-1), patch));
-    const most = {}, names = {};
+    const most = {}, names = {}, phased = new Set();
     for (const state of states) {
-        for (const [id, {name}] of Object.entries(state.processes ?? {}))
+        for (const [id, {name, phase}] of Object.entries(state.processes ?? {})) {
             names[id] = name ?? id;
+            if (phase)
+                phased.add(id);
+        }
         for (const [name, pair] of Object.entries(state.sockets ?? {})) {
             for (const side of ['client', 'server']) {
                 for (const way of ['send', 'recv']) {
@@ -103,8 +152,11 @@ function unfold(recording)
         if (twice.has(name))
             names[id] = `${name} ${id}`;
     }
-    return Object.assign(recording,
-        {states, most, names, watched: watched(states)});
+    const watches = watched(states);
+    return Object.assign(recording, {states, most, names, phased,
+        watched: watches, full: full(states, watches),
+        polls: watches.some((all) => Object.values(all).some((list) =>
+            Object.values(list).some(Boolean)))});
 }
 
 /* Returns a longest list of pairs [i, j], both growing, with a[i] === b[j]. */
