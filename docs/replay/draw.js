@@ -333,7 +333,7 @@ function legend(rec)
 {
     return `<p class="legend"><span><b>4</b> descriptor</span>
         <span><b class="watched">4</b> sleeps on it</span>${rec.polls ? `
-        <span><small>IN</small> <small>OUT</small> watched for bytes, for room</span>
+        <span><small>IN</small> <small>OUT</small> watched for</span>
         <span><small class="ready">IN</small> ready</span>` : ''}${
         rec.full.some((set) => set.size) ? `<span class="buffer full"><i class="tube">
         <i></i></i> full</span>` : ''}</p>`;
@@ -432,7 +432,7 @@ function lane_of_marks(who, marks, kind)
 function arrange()
 {
     for (const lane of document.querySelectorAll('.lane:is(.moments, .acts)')) {
-        const free = lane.matches('.moments') ? [0, 0, 0] : [0];
+        const free = Array(!lane.matches('.moments') ? 1 : 4 - recs.length).fill(0);
         const {right} = lane.getBoundingClientRect();
         const marks = [...lane.querySelectorAll('.mark')];
         marks.forEach((mark) => mark.classList.remove('left'));
@@ -453,7 +453,7 @@ function arrange()
                 mark.classList.toggle('left', Boolean(left));
                 mark.style.setProperty('--row', Math.max(row, 0));
                 last = Math.max(last, row);
-                if (part)
+                if (row >= 0)
                     free[row] = from + width;
                 return true;
             });

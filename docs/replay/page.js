@@ -205,7 +205,7 @@ function draw_choosers()
         chosen ? 'selected' : ''}>${esc(text)}</option>`;
     $('scenario').innerHTML = all.filter((r) => r.stage === rec.stage)
         .map((r) => option(r.id, r.title ?? r.scenario, r === rec)).join('');
-    $('beside').innerHTML = option('', '–', !other) +
+    $('beside').innerHTML = option('', 'none', !other) +
         all.filter((r) => r.scenario === rec.scenario && r !== rec)
             .map((r) => option(r.id, r.stage, r === other)).join('');
     $('about').textContent = other ? 'Each stop is where a client does the same ' +
