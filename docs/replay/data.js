@@ -116,7 +116,7 @@ function ready(s, full, name, event)
     if (event === 'OUT')
         return !full.has(`${name} server send`);
     return name === 'listen' ? s.sockets.listen.queue > 0
-        : recv > 0 || ['CLOSE_WAIT', 'LAST_ACK', 'CLOSE'].includes(state);
+        : recv > 0 || /^CLOS|LAST_ACK|TIME_WAIT/.test(state); // a FIN or a reset
 }
 
 /* Returns a recording with all its states, what is watched and which buffers

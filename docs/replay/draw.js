@@ -86,7 +86,7 @@ function changes(s, was)
     const now = process(s), then = was.processes?.[s.process], old = all(then);
     if (s.kind !== 'line' || now.stack?.length !== then?.stack?.length)
         return [];
-    const known = new Set((then.conns ?? []).map((c) => c.name));
+    const known = new Set((then?.conns ?? []).map((c) => c.name));
     return Object.entries(all(now)).filter(([name, value]) =>
         old[name] !== value && (!name.includes('.') || known.has(name.split('.')[0])))
         .slice(0, 3);
@@ -175,8 +175,10 @@ function draw_source(k)
 function reveal(box, row)
 {
     const top = row.offsetTop - box.scrollTop, room = box.clientHeight;
-    if (top < room * 0.15 || top > room * 0.75)
-        box.scrollTop = row.offsetTop - room * 0.4;
+    if (top < room * 0.15 || top + row.offsetHeight > room * 0.8) {
+        box.scrollTop = row.offsetTop -
+            Math.max(0, Math.min(room * 0.4, room - row.offsetHeight));
+    }
 }
 
 /* ---- the kernel ---- */
@@ -186,20 +188,20 @@ const DOES = {runs: '▶ runs', blocked: '☾ sleeps', stopped: '‖ is stopped'
 
 const PHASES = ['timers', 'wait', 'I/O', 'tasks'];
 
-/* Returns a buffer. What comes and goes in one step is shown as two movements:
-   came is how much comes. */
+/* Returns a buffer. If bytes come and go in one step, both are shown where
+   there's room; came is how many come. */
 function buffer(end, was, way, most, full, came)
 {
     const n = end[way] ?? 0, old = was?.[way] ?? 0, diff = n - old;
-    const gone = came - diff;
-    const moves = came > 0 && gone > 0 ? [came, -gone] : [diff];
+    const gone = came - diff, both = came > 0 && gone > 0;
+    const moves = diff === 0 || both && full ? [] : both ? [came, -gone] : [diff];
     return `<div class="buffer ${diff ? 'changed' : ''} ${full ? 'full' : ''}">
         <span>${way === 'send' ? 'send' : 'receive'}</span>
         <b>${number(n)} B</b>
         <div class="tube" title="${full ? 'it takes no more now'
         : `at most ${number(most)} B in this run`}"><i style="
             width: ${full ? 100 : 100 * n / most}%; --from: ${100 * old / most}%">
-            </i>${full ? '<strong>full</strong>' : ''}${diff ? `<em>${moves
+            </i>${full ? '<strong>full</strong>' : ''}${moves.length ? `<em>${moves
         .map((m) => `<span>${m > 0 ? '+' : '−'}${number(Math.abs(m))}</span>`)
         .join(' ')}</em>` : ''}</div></div>`;
 }
@@ -230,7 +232,8 @@ function end_of(rec, name, side, pair, was, full, came)
         buffer(end, was?.[side], way, rec.most[`${name} ${side} ${way}`],
             full.has(`${name} ${side} ${way}`), came[`${side} ${way}`]))
         .join('') + `<small class="${end.state !== was?.[side]?.state
-        ? 'changed' : ''}">${esc(end.state)}</small>${
+        ? 'changed' : ''} ${end.state === 'ESTABLISHED' ? 'usual' : ''}">${
+        esc(end.state).replace('_', '_<wbr>')}</small>${
         queued ? '<small class="note">not accepted yet</small>' : ''}</div>`;
 }
 
@@ -318,8 +321,8 @@ function draw_kernel(k)
                 put(row, 2, end('client')),
                 put(row, 3, '<div class="arrows"><i>→</i><i>←</i></div>'),
                 put(row, 4, end('server'))]
-            : [put(row, '2 / span 1 / span 3',
-                '<div class="end none">no connection</div>')],
+            : [put(row, '2 / span 1 / span 3', `<div class="end none ${
+                c.state === 'not yet' ? 'early' : ''}">no connection</div>`)],
             ...wires(row, name));
     });
     panes[k].kernel.style.setProperty('--n', processes.length);
@@ -374,7 +377,8 @@ function connections(conns, old)
         return '';
     const fields = [...new Set(conns.flatMap((c) => Object.keys(c.fields ?? {})))];
     const rows = [['fd', (c) => c?.fd], ...fields.map((field) =>
-        [field, (c) => short(field, c?.fields?.[field])]), ['pending', (c) => c?.pending]];
+        [field, (c) => short(field, c?.fields?.[field])]), ...conns.some((c) =>
+        'pending' in c) ? [['pending', (c) => c?.pending]] : []];
     const was = (c, i) => old?.[i]?.name === c.name ? old[i]
         : old?.find((x) => x.name === c.name);
     return `<table class="conns"><caption>connections</caption><tr><td></td>${
@@ -422,7 +426,7 @@ function lane_of_marks(who, marks, kind)
 {
     return `<div class="lane ${kind}"><span class="who">${esc(who)}</span>
         <div class="track">` + marks.map((m) => `<a class="mark"
-        href="${link(m.p)}" tabindex="-1" title="${esc(m.title)}"
+        href="${link(m.p)}" tabindex="-1" title="${esc(m.title)}" aria-label="${esc(m.title)}"
         data-text="${esc(m.text)}" style="left: ${percent(pos[m.p])}"></a>`)
         .join('') + '</div></div>';
 }
@@ -432,7 +436,7 @@ function lane_of_marks(who, marks, kind)
 function arrange()
 {
     for (const lane of document.querySelectorAll('.lane:is(.moments, .acts)')) {
-        const free = Array(!lane.matches('.moments') ? 1 : 4 - recs.length).fill(0);
+        const free = Array(lane.matches('.moments') ? 3 : 1).fill(0);
         const {right} = lane.getBoundingClientRect();
         const marks = [...lane.querySelectorAll('.mark')];
         marks.forEach((mark) => mark.classList.remove('left'));
@@ -516,8 +520,10 @@ function draw_timeline()
         acts.get(name)?.push({p, title: s.now, text:
             whose(acting) + s.now.replace(`${name} `, '').split(/[.,]/)[0]});
     }
-    const named = moments().map(({name, p, of}) => ({p, title: `Moment ${name}`,
-        text: whose(of) + readable(name)}));
+    const twice = (m) => moments().find((x) => x.name === m.name && x.p !== m.p);
+    const named = moments().map((m) => ({p: m.p, title:
+        `${whose(m.of)}moment ${m.name}`, text: twice(m)?.p < m.p ? ''
+        : (twice(m) ? '' : whose(m.of)) + readable(m.name)}));
     $('lanes').innerHTML =
         (named.length ? lane_of_marks('moments', named, 'moments') : '') +
         names.map((name) => lane_of_marks(name, acts.get(name), 'acts')).join('') +

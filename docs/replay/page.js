@@ -208,9 +208,12 @@ function draw_choosers()
     $('beside').innerHTML = option('', 'none', !other) +
         all.filter((r) => r.scenario === rec.scenario && r !== rec)
             .map((r) => option(r.id, r.stage, r === other)).join('');
-    $('about').textContent = other ? 'Each stop is where a client does the same ' +
-        'in both runs. In between, each server runs its own lines.'
-        : `${rec.title ?? ''}. ${rec.about ?? ''}`;
+    const marked = recs.some((r, k) => Object.keys(r.files ?? {}).some((name) =>
+        only_here(k, name).size > 0));
+    $('about').textContent = !other ? `${rec.title ?? ''}. ${rec.about ?? ''}`
+        : 'Both meet wherever a client does the same in both runs. In between, ' +
+        `each server goes on by itself.${
+            marked ? ' − and + mark the lines that only one of them has.' : ''}`;
 }
 
 /* Opens what the address names: #03-silent/57, #03-silent+04-silent/b-waits. */
