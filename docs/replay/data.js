@@ -82,13 +82,11 @@ function full(states, watched)
 {
     const stuck = new Set();
     return states.map((s, i) => {
-        const found = new Set(), {call, kind, process} = s;
-        const fds = s.processes?.[process]?.fds ?? {};
+        const found = new Set(), {fds, in: call} = s.processes?.[s.process] ?? {};
         for (const [name, pair] of Object.entries(s.sockets ?? {})) {
             for (const [side, other] of [['client', 'server'], ['server', 'client']]) {
                 const n = pair[side]?.send ?? 0;
-                const was = states[i - 1]?.sockets?.[name]?.[side]?.send ?? 0;
-                if (n < was || n === 0)
+                if (n === 0 || n < states[i - 1]?.sockets?.[name]?.[side]?.send)
                     stuck.delete(`${name} ${side} send`);
                 if (n > 0 && pair[other]?.recv > 0)
                     found.add(`${name} ${other} recv`);
@@ -96,15 +94,13 @@ function full(states, watched)
             if (/can.t send/.test(s.clients?.[name]?.does))
                 stuck.add(`${name} client send`);
         }
-        for (const [, fd, length, sent] of (call?.text ?? '').matchAll(
-            /(?:write|send)\((\d+), .*?, (\d+)[^)]*\) = (-?\d+)/g)) {
-            if (Number(sent) < Number(length))
-                stuck.add(`${fds[fd]} server send`);
-        }
-        if (kind === 'blocked' && s.processes?.[process]?.in === 'write') {
-            Object.keys(watched[i][process] ?? {}).forEach((fd) =>
-                stuck.add(`${fds[fd]} server send`));
-        }
+        const writes = s.kind === 'blocked' && call === 'write'
+            ? Object.keys(watched[i][s.process] ?? {})
+            : [...(s.call?.text ?? '').matchAll(
+                /(?:write|send)\((\d+), .*?, (\d+)[^)]*\) = (-?\d+)/g)]
+                .filter(([, , length, sent]) => Number(sent) < Number(length))
+                .map(([, fd]) => fd);
+        writes.forEach((fd) => stuck.add(`${fds?.[fd]} server send`));
         return new Set([...stuck, ...found]);
     });
 }
@@ -120,8 +116,8 @@ function ready(s, full, name, event)
 }
 
 /* Returns a recording with all its states, what is watched and which buffers
-   are full in each, the most bytes that each buffer holds in any, a name for
-   each process, and those that go through phases. */
+   are full in each, the most bytes that each buffer holds in any, and a name for
+   each process. */
 function unfold(recording)
 {
     if (recording.states)
@@ -129,13 +125,10 @@ function unfold(recording)
     const states = [recording.start ?? {}];
     for (const patch of recording.steps ?? [])
         states.push(merge(states.at(-1), patch));
-    const most = {}, names = {}, phased = new Set();
+    const most = {}, names = {};
     for (const state of states) {
-        for (const [id, {name, phase}] of Object.entries(state.processes ?? {})) {
+        for (const [id, {name}] of Object.entries(state.processes ?? {}))
             names[id] = name ?? id;
-            if (phase)
-                phased.add(id);
-        }
         for (const [name, pair] of Object.entries(state.sockets ?? {})) {
             for (const side of ['client', 'server']) {
                 for (const way of ['send', 'recv']) {
@@ -153,10 +146,11 @@ function unfold(recording)
             names[id] = `${name} ${id}`;
     }
     const watches = watched(states);
-    return Object.assign(recording, {states, most, names, phased,
-        watched: watches, full: full(states, watches),
-        polls: watches.some((all) => Object.values(all).some((list) =>
-            Object.values(list).some(Boolean)))});
+    const any = (lists, test) => lists.some((all) => Object.values(all).some(test));
+    return Object.assign(recording, {states, most, names, watched: watches,
+        full: full(states, watches),
+        phased: any(states.map((s) => s.processes ?? {}), (p) => p.phase),
+        polls: any(watches, (list) => Object.values(list).some(Boolean))});
 }
 
 /* Returns a longest list of pairs [i, j], both growing, with a[i] === b[j]. */

@@ -27,18 +27,15 @@ function colored(text)
     return (html + esc(text.slice(end))).replace(/\n$/, '').split('\n');
 }
 
-/* Returns the lines of a file that the recording beside doesn't have; none if
-   that's most of the two, because then it says nothing. */
+/* Returns the lines of a file that the recording beside doesn't have, unless
+   that's most of both. */
 function only_here(k, name)
 {
     const mine = recs[k].files[name].split('\n');
-    const other = recs[1 - k]?.files?.[name]?.split('\n');
-    if (!other)
-        return new Set();
+    const other = recs[1 - k]?.files?.[name]?.split('\n') ?? [];
     const both = new Set(common(mine, other).map(([i]) => i));
-    if (4 * both.size < mine.length + other.length)
-        return new Set();
-    return new Set(range(mine.length).filter((i) => !both.has(i)));
+    return new Set(4 * both.size < mine.length + other.length ? []
+        : range(mine.length).filter((i) => !both.has(i)));
 }
 
 function fill_file(k, view, name)
@@ -80,22 +77,15 @@ function view_of(k, id)
 /* Returns the variables that a step changed, as pairs. */
 function changes(s, was)
 {
-    const all = (p) => ({...p?.globals, ...p?.locals, ...Object.fromEntries(
-        (p?.conns ?? []).flatMap((c) => Object.entries(c.fields ?? {})
-            .map(([field, value]) => [`${c.name}.${field}`, short(field, value)])))});
-    const now = process(s), then = was.processes?.[s.process], old = all(then);
-    if (s.kind !== 'line' || now.stack?.length !== then?.stack?.length)
-        return [];
-    const known = new Set((then?.conns ?? []).map((c) => c.name));
-    return Object.entries(all(now)).filter(([name, value]) =>
-        old[name] !== value && (!name.includes('.') || known.has(name.split('.')[0])))
-        .slice(0, 3);
-}
-
-/* Returns what the last step did, to stand at its line. */
-function effect(s, was)
-{
-    return s.call?.text ?? changes(s, was).map((pair) => pair.join(' = ')).join(', ');
+    const now = process(s), then = was.processes?.[s.process] ?? {};
+    const all = (p) => ({...p.globals, ...p.locals, ...Object.fromEntries(
+        (p.conns ?? []).filter((c) => then.conns?.some((x) => x.name === c.name))
+            .flatMap((c) => Object.entries(c.fields ?? {}).map(([field, value]) =>
+                [`${c.name}.${field}`, short(field, value)])))});
+    const old = all(then);
+    return s.kind !== 'line' || now.stack?.length !== then.stack?.length ? []
+        : Object.entries(all(now)).filter(([name, value]) => old[name] !== value)
+            .slice(0, 3);
 }
 
 /* Returns what the last step did, as a sentence: the recorder's, or our own if
@@ -103,14 +93,13 @@ function effect(s, was)
 function caption(s, was)
 {
     const now = process(s), then = was.processes?.[s.process] ?? {};
-    const changed = changes(s, was);
+    const changed = changes(s, was).map((pair) => pair.join(' is now '));
     if (s.kind !== 'line' || !/^Line \d+ has run\.$/.test(s.now))
         return s.now;
     if (now.stack?.length < then.stack?.length)
         return `${then.function} has returned to ${now.function}.`;
-    if (changed.length > 0)
-        return `${changed.map((pair) => pair.join(' is now ')).join(', ')}.`;
-    return `${now.line > then.line ? 'On' : 'Back'} to line ${now.line}.`;
+    return changed.length > 0 ? `${changed.join(', ')}.`
+        : `${now.line > then.line ? 'On' : 'Back'} to line ${now.line}.`;
 }
 
 function mark(view, line, classes, text)
@@ -155,7 +144,8 @@ function draw_source(k)
             row.querySelectorAll('.tag').forEach((tag) => tag.remove());
         }
         view.marks = [];
-        const ran = was.processes?.[id], text = here ? effect(s, was) : '';
+        const ran = was.processes?.[id], text = !here ? '' : s.call?.text ??
+            changes(s, was).map((pair) => pair.join(' = ')).join(', ');
         if (text && ran?.file === view.file)
             mark(view, ran.line, ['ran'], text);
         if (p.file === view.file && p.state !== 'exited') {
@@ -175,10 +165,8 @@ function draw_source(k)
 function reveal(box, row)
 {
     const top = row.offsetTop - box.scrollTop, room = box.clientHeight;
-    if (top < room * 0.15 || top + row.offsetHeight > room * 0.8) {
-        box.scrollTop = row.offsetTop -
-            Math.max(0, Math.min(room * 0.4, room - row.offsetHeight));
-    }
+    if (top < room * 0.15 || top + row.offsetHeight > room * 0.8)
+        box.scrollTop = row.offsetTop - Math.min(room * 0.4, room - row.offsetHeight);
 }
 
 /* ---- the kernel ---- */
@@ -193,8 +181,8 @@ const PHASES = ['timers', 'wait', 'I/O', 'tasks'];
 function buffer(end, was, way, most, full, came)
 {
     const n = end[way] ?? 0, old = was?.[way] ?? 0, diff = n - old;
-    const gone = came - diff, both = came > 0 && gone > 0;
-    const moves = diff === 0 || both && full ? [] : both ? [came, -gone] : [diff];
+    const both = came > 0 && came > diff;
+    const moves = !diff || both && full ? [] : both ? [came, diff - came] : [diff];
     return `<div class="buffer ${diff ? 'changed' : ''} ${full ? 'full' : ''}">
         <span>${way === 'send' ? 'send' : 'receive'}</span>
         <b>${number(n)} B</b>
@@ -278,7 +266,7 @@ function process_box(rec, id, p, s)
     return `<div class="process ${esc(p.state)}"><b>${esc(rec.names[id])}</b>
         <span>${DOES[p.state] ?? esc(p.state)}</span>
         ${p.in ? `<span>in <code>${esc(p.in).replace('_', '_<wbr>')}</code></span>` : ''}
-        ${rec.phased.has(id) ? `<span class="phases">${phases}</span>` : ''}
+        ${rec.phased ? `<span class="phases">${phases}</span>` : ''}
         ${others.map(([fd, what]) => `<span class="other"><b>${esc(fd)}</b> ${
         esc(what)}</span>`).join('')}</div>`;
 }
@@ -379,12 +367,11 @@ function connections(conns, old)
     const rows = [['fd', (c) => c?.fd], ...fields.map((field) =>
         [field, (c) => short(field, c?.fields?.[field])]), ...conns.some((c) =>
         'pending' in c) ? [['pending', (c) => c?.pending]] : []];
-    const was = (c, i) => old?.[i]?.name === c.name ? old[i]
-        : old?.find((x) => x.name === c.name);
+    const was = ({name}) => old?.find((c) => c.name === name);
     return `<table class="conns"><caption>connections</caption><tr><td></td>${
         conns.map((c) => `<th scope="col">${esc(c.name)}</th>`).join('')}</tr>` +
         rows.map(([name, value]) => `<tr><th scope="row">${esc(name)}</th>${
-            conns.map((c, i) => cell(value(c), value(was(c, i)))).join('')}</tr>`)
+            conns.map((c) => cell(value(c), value(was(c)))).join('')}</tr>`)
             .join('') + '</table>';
 }
 
@@ -437,32 +424,25 @@ function arrange()
 {
     for (const lane of document.querySelectorAll('.lane:is(.moments, .acts)')) {
         const free = Array(lane.matches('.moments') ? 3 : 1).fill(0);
-        const {right} = lane.getBoundingClientRect();
         const marks = [...lane.querySelectorAll('.mark')];
-        marks.forEach((mark) => mark.classList.remove('left'));
         const lefts = marks.map((mark) => mark.getBoundingClientRect().left);
-        let last = 0;
         marks.forEach((mark, i) => {
             const {text} = mark.dataset;
-            const end = free.length > 1 ? right : lefts[i + 1] ?? right;
-            [text, text.split(/: "/)[0], /^(\d+: )?\w+s\b/.exec(text)?.[0] ?? '',
-                ''].some((part) => {
+            const end = free.length === 1 && lefts[i + 1] ||
+                lane.getBoundingClientRect().right;
+            const verb = /^(\d+: )?\w+s\b/.exec(text)?.[0] ?? '';
+            [text, text.split(/: "/)[0], verb, ''].some((part) => {
                 mark.textContent = part;
-                const width = mark.offsetWidth;
-                const left = part && lefts[i] + width > right;
-                const from = left ? lefts[i] - width : lefts[i];
-                const row = free.findIndex((x) => x <= from);
-                if (part && (row < 0 || from + width > end))
+                const to = lefts[i] + mark.offsetWidth;
+                const row = free.findIndex((x) => x <= lefts[i]);
+                if (part && (row < 0 || to > end))
                     return false;
-                mark.classList.toggle('left', Boolean(left));
                 mark.style.setProperty('--row', Math.max(row, 0));
-                last = Math.max(last, row);
-                if (row >= 0)
-                    free[row] = from + width;
+                free[row] = to;
                 return true;
             });
         });
-        lane.style.setProperty('--rows', last + 1);
+        lane.style.setProperty('--rows', free.findLastIndex((x) => x > 0) + 1 || 1);
     }
     for (const span of document.querySelectorAll('.span')) {
         span.textContent = span.dataset.text;
@@ -520,10 +500,11 @@ function draw_timeline()
         acts.get(name)?.push({p, title: s.now, text:
             whose(acting) + s.now.replace(`${name} `, '').split(/[.,]/)[0]});
     }
-    const twice = (m) => moments().find((x) => x.name === m.name && x.p !== m.p);
-    const named = moments().map((m) => ({p: m.p, title:
-        `${whose(m.of)}moment ${m.name}`, text: twice(m)?.p < m.p ? ''
-        : (twice(m) ? '' : whose(m.of)) + readable(m.name)}));
+    const named = moments().map(({name, p, of}, _, all) => {
+        const other = all.find((m) => m.name === name && m.p !== p);
+        return {p, title: `${whose(of)}moment ${name}`, text: other?.p < p ? ''
+            : (other ? '' : whose(of)) + readable(name)};
+    });
     $('lanes').innerHTML =
         (named.length ? lane_of_marks('moments', named, 'moments') : '') +
         names.map((name) => lane_of_marks(name, acts.get(name), 'acts')).join('') +

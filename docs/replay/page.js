@@ -114,7 +114,7 @@ function link(where)
     return `#${recs.map((rec) => rec.id).join('+')}/${where}`;
 }
 
-/* Returns the name of the moment that a pane is at, or else passed last. */
+/* Returns the moment that a pane is at, or else passed last. */
 function moment_of(k)
 {
     const m = moments().findLast((m) => m.p <= at && m.of.includes(k));
@@ -148,8 +148,7 @@ function show(p, fresh = p === 0)
     document.querySelectorAll('[data-by]').forEach((button) =>
         button.setAttribute('aria-disabled',
             at === (button.dataset.by > 0 ? last : 0)));
-    document.querySelector('.main .label').textContent =
-        fresh ? 'Start' : 'Step';
+    document.querySelector('.main .label').textContent = fresh ? 'Start' : 'Step';
     $('whole').href = location.pathname + link(at);
     document.title = `Replay ${recs.map((rec) => rec.id).join(' + ')}, step ${at}`;
     clearTimeout(saving);
@@ -208,12 +207,7 @@ function draw_choosers()
     $('beside').innerHTML = option('', 'none', !other) +
         all.filter((r) => r.scenario === rec.scenario && r !== rec)
             .map((r) => option(r.id, r.stage, r === other)).join('');
-    const marked = recs.some((r, k) => Object.keys(r.files ?? {}).some((name) =>
-        only_here(k, name).size > 0));
-    $('about').textContent = !other ? `${rec.title ?? ''}. ${rec.about ?? ''}`
-        : 'Both meet wherever a client does the same in both runs. In between, ' +
-        `each server goes on by itself.${
-            marked ? ' − and + mark the lines that only one of them has.' : ''}`;
+    $('about').textContent = `${rec.title ?? ''}. ${rec.about ?? ''}`;
 }
 
 /* Opens what the address names: #03-silent/57, #03-silent+04-silent/b-waits. */
