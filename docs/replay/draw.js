@@ -427,8 +427,7 @@ function arrange()
         const marks = [...lane.querySelectorAll('.mark')];
         const lefts = marks.map((mark) => mark.getBoundingClientRect().left);
         marks.forEach((mark, i) => {
-            const {text} = mark.dataset;
-            const end = free.length === 1 && lefts[i + 1] ||
+            const {text} = mark.dataset, end = free.length === 1 && lefts[i + 1] ||
                 lane.getBoundingClientRect().right;
             const verb = /^(\d+: )?\w+s\b/.exec(text)?.[0] ?? '';
             [text, text.split(/: "/)[0], verb, ''].some((part) => {
@@ -501,9 +500,10 @@ function draw_timeline()
             whose(acting) + s.now.replace(`${name} `, '').split(/[.,]/)[0]});
     }
     const named = moments().map(({name, p, of}, _, all) => {
-        const other = all.find((m) => m.name === name && m.p !== p);
-        return {p, title: `${whose(of)}moment ${name}`, text: other?.p < p ? ''
-            : (other ? '' : whose(of)) + readable(name)};
+        const near = all.find((m) => m.name === name && m.p !== p &&
+            Math.abs(pos[m.p] - pos[p]) < 0.05); // one label will do for both
+        return {p, title: `${whose(of)}moment ${name}`, text: near?.p < p ? ''
+            : (near ? '' : whose(of)) + readable(name)};
     });
     $('lanes').innerHTML =
         (named.length ? lane_of_marks('moments', named, 'moments') : '') +

@@ -740,6 +740,11 @@ const checks = {
                         .sort((a, b) => moments[a] - moments[b])
                         .map((name) => name.replaceAll('-', ' ')), id);
                 }
+                // Side by side, it says whose moment it is.
+                if (width === 1280 && id === '01-silent+02-silent') {
+                    for (const name of ['01: b served', '02: b served', 'b waits'])
+                        assert.ok(names.includes(name), `${names} have ${name}`);
+                }
             }
         }
         await screen(1280, 800);
