@@ -86,7 +86,7 @@ function full(states, watched)
         for (const [name, pair] of Object.entries(s.sockets ?? {})) {
             for (const [side, other] of [['client', 'server'], ['server', 'client']]) {
                 const n = pair[side]?.send ?? 0;
-                if (n === 0 || n < states[i - 1]?.sockets?.[name]?.[side]?.send)
+                if (n < states[i - 1]?.sockets?.[name]?.[side]?.send)
                     stuck.delete(`${name} ${side} send`);
                 if (n > 0 && pair[other]?.recv > 0)
                     found.add(`${name} ${other} recv`);

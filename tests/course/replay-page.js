@@ -344,6 +344,13 @@ const checks = {
             [n, expected(recordings['02-silent'], n)], `02-silent/${n}`));
         assert.equal(forth.length, states.length);
         assert.deepEqual(back.reverse(), forth);
+        // Here the lines change connections as well.
+        const rec = recordings['05-half-close'];
+        await visit(`${rec.id}/0`);
+        const all = await walk('step', 1);
+        all.forEach(([n, shown]) => assert.deepEqual(shown, expected(rec, n),
+            `${rec.id}/${n}`));
+        assert.equal(all.length, rec.states.length);
     },
 
     // Each published recording, where a client acts and at both ends.
@@ -623,7 +630,8 @@ const checks = {
         const shown = () => inside(() => [...document.querySelectorAll('.ready')]
             .filter((e) => e.closest('.fd')).map((e) => e.closest('.fd')
                 .querySelector('b').textContent).sort());
-        for (const rec of Object.values(recordings)) {
+        for (const rec of ['03-stalled', '04-descriptors', '05-half-close',
+            '06-idle', '06-stale'].map((id) => recordings[id])) {
             for (const [n, {kind, call}] of rec.states.entries()) {
                 const [, list] = /^(?:select|poll|epoll_wait)[(].* = [0-9]+ [{](.*)[}]/
                     .exec(call?.text) ?? [];
@@ -711,7 +719,8 @@ const checks = {
         const ids = Object.keys(recordings);
         for (const width of [1280, 900, 390]) {
             await screen(width, 860);
-            for (const id of [...ids, '01-silent+02-silent', '03-stalled+04-stalled']) {
+            for (const id of [...width === 1280 ? ids : ['02-silent', '03-stalled',
+                '06-stale'], '01-silent+02-silent', '03-stalled+04-stalled']) {
                 await visit(`${id}/0`);
                 const {wrong, names} = await inside(() => {
                     const wrong = [];
@@ -760,7 +769,7 @@ const checks = {
             const {tags, wrong} = await inside(() => {
                 const wrong = [], on = document.querySelector('[data-move=step][data-by="1"]');
                 let tags = 0;
-                for (let n = 0; n < 120; n++, on.click()) {
+                for (let n = 0; n < 80; n++, on.click()) {
                     for (const tag of document.querySelectorAll('.tag')) {
                         const a = tag.getBoundingClientRect();
                         const row = tag.closest('.l'), code = row.parentElement;
