@@ -74,8 +74,50 @@ function arguments_of(name, text)
     return Object.fromEntries(all(/\(\d+/.exec(text)?.[0], ''));
 }
 
-/* Returns a recording with all its states, what is watched in each, the most
-   bytes that each buffer holds in any, and a name for each process. */
+/* Returns for each state the buffers that are full, as "A client send". A send
+   buffer is full from when a write blocks, comes short or fails until some of it
+   is gone; a receive buffer while bytes for it stay in the other side's send
+   buffer. */
+function full(states, watched)
+{
+    const stuck = new Set();
+    return states.map((s, i) => {
+        const found = new Set(), {fds, in: call} = s.processes?.[s.process] ?? {};
+        for (const [name, pair] of Object.entries(s.sockets ?? {})) {
+            for (const [side, other] of [['client', 'server'], ['server', 'client']]) {
+                const n = pair[side]?.send ?? 0;
+                if (n < states[i - 1]?.sockets?.[name]?.[side]?.send)
+                    stuck.delete(`${name} ${side} send`);
+                if (n > 0 && pair[other]?.recv > 0)
+                    found.add(`${name} ${other} recv`);
+            }
+            if (/can.t send/.test(s.clients?.[name]?.does))
+                stuck.add(`${name} client send`);
+        }
+        const writes = s.kind === 'blocked' && call === 'write'
+            ? Object.keys(watched[i][s.process] ?? {})
+            : [...(s.call?.text ?? '').matchAll(
+                /(?:write|send)\((\d+), .*?, (\d+)[^)]*\) = (-?\d+)/g)]
+                .filter(([, , length, sent]) => Number(sent) < Number(length))
+                .map(([, fd]) => fd);
+        writes.forEach((fd) => stuck.add(`${fds?.[fd]} server send`));
+        return new Set([...stuck, ...found]);
+    });
+}
+
+/* Returns true if a socket has what a process watches it for, IN or OUT. */
+function ready(s, full, name, event)
+{
+    const {state, recv} = s.sockets?.[name]?.server ?? {};
+    if (event === 'OUT')
+        return !full.has(`${name} server send`);
+    return name === 'listen' ? s.sockets.listen.queue > 0
+        : recv > 0 || /^CLOS|LAST_ACK|TIME_WAIT/.test(state); // a FIN or a reset
+}
+
+/* Returns a recording with all its states, what is watched and which buffers
+   are full in each, the most bytes that each buffer holds in any, and a name for
+   each process. */
 function unfold(recording)
 {
     if (recording.states)
@@ -103,8 +145,12 @@ function unfold(recording)
         if (twice.has(name))
             names[id] = `${name} ${id}`;
     }
-    return Object.assign(recording,
-        {states, most, names, watched: watched(states)});
+    const watches = watched(states);
+    const any = (lists, test) => lists.some((all) => Object.values(all).some(test));
+    return Object.assign(recording, {states, most, names, watched: watches,
+        full: full(states, watches),
+        phased: any(states.map((s) => s.processes ?? {}), (p) => p.phase),
+        polls: any(watches, (list) => Object.values(list).some(Boolean))});
 }
 
 /* Returns a longest list of pairs [i, j], both growing, with a[i] === b[j]. */

@@ -27,15 +27,15 @@ function colored(text)
     return (html + esc(text.slice(end))).replace(/\n$/, '').split('\n');
 }
 
-/* Returns the lines of a file that the recording beside doesn't have. */
+/* Returns the lines of a file that the recording beside doesn't have, unless
+   that's most of both. */
 function only_here(k, name)
 {
     const mine = recs[k].files[name].split('\n');
-    const other = recs[1 - k]?.files?.[name]?.split('\n');
-    if (!other)
-        return new Set();
+    const other = recs[1 - k]?.files?.[name]?.split('\n') ?? [];
     const both = new Set(common(mine, other).map(([i]) => i));
-    return new Set(range(mine.length).filter((i) => !both.has(i)));
+    return new Set(4 * both.size < mine.length + other.length ? []
+        : range(mine.length).filter((i) => !both.has(i)));
 }
 
 function fill_file(k, view, name)
@@ -74,20 +74,32 @@ function view_of(k, id)
     return view;
 }
 
-/* Returns what the last step did, to stand beside its line: the call, or the
-   variables that it changed. */
-function effect(s, was)
+/* Returns the variables that a step changed, as pairs. */
+function changes(s, was)
 {
-    if (s.call)
-        return s.call.text;
     const now = process(s), then = was.processes?.[s.process] ?? {};
-    if (s.kind !== 'line' || now.stack?.length !== then.stack?.length)
-        return '';
-    return ['locals', 'globals'].flatMap((set) =>
-        Object.entries(now[set] ?? {})
-            .filter(([name, value]) => then[set]?.[name] !== value)
-            .map(([name, value]) => `${name} = ${value}`))
-        .slice(0, 3).join(', ');
+    const all = (p) => ({...p.globals, ...p.locals, ...Object.fromEntries(
+        (p.conns ?? []).filter((c) => then.conns?.some((x) => x.name === c.name))
+            .flatMap((c) => Object.entries(c.fields ?? {}).map(([field, value]) =>
+                [`${c.name}.${field}`, short(field, value)])))});
+    const old = all(then);
+    return s.kind !== 'line' || now.stack?.length !== then.stack?.length ? []
+        : Object.entries(all(now)).filter(([name, value]) => old[name] !== value)
+            .slice(0, 3);
+}
+
+/* Returns what the last step did, as a sentence: the recorder's, or our own if
+   it only says which line has run, because another one is marked by then. */
+function caption(s, was)
+{
+    const now = process(s), then = was.processes?.[s.process] ?? {};
+    const changed = changes(s, was).map((pair) => pair.join(' is now '));
+    if (s.kind !== 'line' || !/^Line \d+ has run\.$/.test(s.now))
+        return s.now;
+    if (now.stack?.length < then.stack?.length)
+        return `${then.function} has returned to ${now.function}.`;
+    return changed.length > 0 ? `${changed.join(', ')}.`
+        : `${now.line > then.line ? 'On' : 'Back'} to line ${now.line}.`;
 }
 
 function mark(view, line, classes, text)
@@ -132,7 +144,8 @@ function draw_source(k)
             row.querySelectorAll('.tag').forEach((tag) => tag.remove());
         }
         view.marks = [];
-        const ran = was.processes?.[id], text = here ? effect(s, was) : '';
+        const ran = was.processes?.[id], text = !here ? '' : s.call?.text ??
+            changes(s, was).map((pair) => pair.join(' = ')).join(', ');
         if (text && ran?.file === view.file)
             mark(view, ran.line, ['ran'], text);
         if (p.file === view.file && p.state !== 'exited') {
@@ -152,8 +165,8 @@ function draw_source(k)
 function reveal(box, row)
 {
     const top = row.offsetTop - box.scrollTop, room = box.clientHeight;
-    if (top < room * 0.15 || top > room * 0.75)
-        box.scrollTop = row.offsetTop - room * 0.4;
+    if (top < room * 0.15 || top + row.offsetHeight > room * 0.8)
+        box.scrollTop = row.offsetTop - Math.min(room * 0.4, room - row.offsetHeight);
 }
 
 /* ---- the kernel ---- */
@@ -163,20 +176,40 @@ const DOES = {runs: '▶ runs', blocked: '☾ sleeps', stopped: '‖ is stopped'
 
 const PHASES = ['timers', 'wait', 'I/O', 'tasks'];
 
-function buffer(end, was, way, most)
+/* Returns a buffer. If bytes come and go in one step, both are shown where
+   there's room; came is how many come. */
+function buffer(end, was, way, most, full, came)
 {
     const n = end[way] ?? 0, old = was?.[way] ?? 0, diff = n - old;
-    return `<div class="buffer ${diff ? 'changed' : ''}">
+    const both = came > 0 && came > diff;
+    const moves = !diff || both && full ? [] : both ? [came, diff - came] : [diff];
+    return `<div class="buffer ${diff ? 'changed' : ''} ${full ? 'full' : ''}">
         <span>${way === 'send' ? 'send' : 'receive'}</span>
         <b>${number(n)} B</b>
-        <div class="tube" title="at most ${number(most)} B in this run"><i style="
-            width: ${100 * n / most}%; --from: ${100 * old / most}%"></i>${
-        diff ? `<em>${diff > 0 ? '+' : '−'}${number(Math.abs(diff))}</em>` : ''}
-        </div></div>`;
+        <div class="tube" title="${full ? 'it takes no more now'
+        : `at most ${number(most)} B in this run`}"><i style="
+            width: ${full ? 100 : 100 * n / most}%; --from: ${100 * old / most}%">
+            </i>${full ? '<strong>full</strong>' : ''}${moves.length ? `<em>${moves
+        .map((m) => `<span>${m > 0 ? '+' : '−'}${number(Math.abs(m))}</span>`)
+        .join(' ')}</em>` : ''}</div></div>`;
+}
+
+/* Returns how many bytes come into each buffer of a connection in a step. It
+   follows from what the client sends and takes. */
+function coming(name, s, was)
+{
+    const a = s.sockets?.[name], b = was.sockets?.[name];
+    const more = (side, way) => (a?.[side]?.[way] ?? 0) - (b?.[side]?.[way] ?? 0);
+    const [sent, got] = ['sent', 'got'].map((key) =>
+        (s.clients?.[name]?.[key] ?? 0) - (was.clients?.[name]?.[key] ?? 0));
+    const arrives = more('client', 'recv') + got;
+    return {'client send': sent, 'client recv': arrives,
+        'server recv': sent - more('client', 'send'),
+        'server send': arrives + more('server', 'send')};
 }
 
 /* Returns one end of a connection: its state and two buffers. */
-function end_of(rec, name, side, pair, was)
+function end_of(rec, name, side, pair, was, full, came)
 {
     const end = pair?.[side];
     if (!end)
@@ -184,9 +217,11 @@ function end_of(rec, name, side, pair, was)
     const order = side === 'client' ? ['send', 'recv'] : ['recv', 'send'];
     const queued = side === 'server' && end.accepted === false;
     return `<div class="end ${queued ? 'queued' : ''}">` + order.map((way) =>
-        buffer(end, was?.[side], way, rec.most[`${name} ${side} ${way}`]))
+        buffer(end, was?.[side], way, rec.most[`${name} ${side} ${way}`],
+            full.has(`${name} ${side} ${way}`), came[`${side} ${way}`]))
         .join('') + `<small class="${end.state !== was?.[side]?.state
-        ? 'changed' : ''}">${esc(end.state)}</small>${
+        ? 'changed' : ''} ${end.state === 'ESTABLISHED' ? 'usual' : ''}">${
+        esc(end.state).replace('_', '_<wbr>')}</small>${
         queued ? '<small class="note">not accepted yet</small>' : ''}</div>`;
 }
 
@@ -206,27 +241,32 @@ function listening(s, was)
 }
 
 /* Returns the descriptors of a process for one socket, on their wires, and what
-   it watches there. On goes the wire if a process further right has one too. */
-function descriptors(p, was, watches, socket, on)
+   it watches there, with a class if that is ready. On goes the wire if a process
+   further right has one too. */
+function descriptors(p, was, watches, socket, on, is_ready)
 {
+    const label = (event) => event === '0' ? '<small class="paused">paused</small>'
+        : `<small class="${is_ready(event) ? 'ready' : ''}">${esc(event)}</small>`;
     const mine = Object.entries(p.fds ?? {}).filter(([, id]) => id === socket);
     return `<div class="fd ${mine.length ? 'wired' : ''} ${on ? 'on' : ''}">` +
         mine.map(([fd]) => `<b class="${was?.fds?.[fd] === socket ? ''
             : 'changed'} ${p.state === 'blocked' && fd in watches
             ? 'watched' : ''}">${esc(fd)}</b>` + (watches[fd]
-            ? `<small>${esc(watches[fd]).replace('|', '<br>')}</small>` : ''))
+            ? `<span class="watch">${watches[fd].split('|').map(label).join('')
+            }</span>` : ''))
             .join('') + '</div>';
 }
 
 function process_box(rec, id, p, s)
 {
+    const phases = PHASES.map((phase) => phase === p.phase
+        ? `<b>▸ ${phase}</b>` : `<i>${phase}</i>`).join('');
     const others = Object.entries(p.fds ?? {}).filter(([fd, what]) =>
         fd > 2 && !(what in (s.sockets ?? {})));
     return `<div class="process ${esc(p.state)}"><b>${esc(rec.names[id])}</b>
         <span>${DOES[p.state] ?? esc(p.state)}</span>
         ${p.in ? `<span>in <code>${esc(p.in).replace('_', '_<wbr>')}</code></span>` : ''}
-        ${p.phase ? `<span class="phases">${PHASES.map((phase) => phase ===
-        p.phase ? `<b>▸ ${phase}</b>` : `<i>${phase}</i>`).join('')}</span>` : ''}
+        ${rec.phased ? `<span class="phases">${phases}</span>` : ''}
         ${others.map(([fd, what]) => `<span class="other"><b>${esc(fd)}</b> ${
         esc(what)}</span>`).join('')}</div>`;
 }
@@ -234,7 +274,7 @@ function process_box(rec, id, p, s)
 function draw_kernel(k)
 {
     const rec = recs[k], s = state(k), was = before(k);
-    const processes = living(s);
+    const processes = living(s), full = rec.full[axis[at][k]];
     const names = [...new Set([...rec.clients ?? [], ...Object.keys(
         s.sockets ?? {}).filter((name) => name !== 'listen')])];
     const put = (row, column, html) =>
@@ -242,7 +282,8 @@ function draw_kernel(k)
     const wires = (row, socket) => processes.map(([id, p], i) => put(row, 5 + i,
         descriptors(p, was.processes?.[id],
             rec.watched[axis[at][k]][id] ?? {}, socket, processes.slice(i + 1)
-            .some(([, q]) => Object.values(q.fds ?? {}).includes(socket)))));
+            .some(([, q]) => Object.values(q.fds ?? {}).includes(socket)),
+            (event) => ready(s, full, socket, event))));
     const rows = names.length + 3;
     const parts = [
         put(1, '1', '<div class="head">clients</div>'),
@@ -257,25 +298,46 @@ function draw_kernel(k)
     names.forEach((name, i) => {
         const row = i + 3, c = s.clients?.[name] ?? {};
         const pair = s.sockets?.[name], old = was.sockets?.[name];
+        const end = (side) => end_of(rec, name, side, pair, old, full,
+            coming(name, s, was));
         parts.push(
             put(row, '1', `<div class="peer ${
                 c === was.clients?.[name] ? '' : 'changed'} ${
-                pair?.client ? 'wired' : ''}"><b>${esc(name)}</b>
+                pair?.client && c.state !== 'closed' ? 'wired' : ''}"><b>${esc(name)}</b>
                 <span>${esc(c.state)}</span><small>${esc(c.does)}</small></div>`),
             ...pair?.client || pair?.server ? [
-                put(row, 2, end_of(rec, name, 'client', pair, old)),
+                put(row, 2, end('client')),
                 put(row, 3, '<div class="arrows"><i>→</i><i>←</i></div>'),
-                put(row, 4, end_of(rec, name, 'server', pair, old))]
-            : [put(row, '2 / span 1 / span 3',
-                '<div class="end none">no connection</div>')],
+                put(row, 4, end('server'))]
+            : [put(row, '2 / span 1 / span 3', `<div class="end none ${
+                c.state === 'not yet' ? 'early' : ''}">no connection</div>`)],
             ...wires(row, name));
     });
     panes[k].kernel.style.setProperty('--n', processes.length);
     panes[k].kernel.classList.toggle('many', processes.length > 1);
+    panes[k].kernel.classList.toggle('polls', rec.polls);
     panes[k].kernel.innerHTML = parts.join('');
 }
 
+/* Returns what the signs of the drawing mean, those that the recording has. */
+function legend(rec)
+{
+    return `<p class="legend"><span><b>4</b> descriptor</span>
+        <span><b class="watched">4</b> sleeps on it</span>${rec.polls ? `
+        <span><small>IN</small> <small>OUT</small> watched for</span>
+        <span><small class="ready">IN</small> ready</span>` : ''}${
+        rec.full.some((set) => set.size) ? `<span class="buffer full"><i class="tube">
+        <i></i></i> full</span>` : ''}</p>`;
+}
+
 /* ---- variables ---- */
+
+/* Returns LIFE_OPEN, in a field life, as OPEN. */
+function short(field, value)
+{
+    const prefix = `${field.toUpperCase()}_`;
+    return value?.startsWith?.(prefix) ? value.slice(prefix.length) : value;
+}
 
 function cell(value, old)
 {
@@ -296,22 +358,21 @@ function values(kind, title, set, old)
         '</table>';
 }
 
+/* Returns a table with a column for each connection. */
 function connections(conns, old)
 {
     if (!conns?.length)
         return '';
     const fields = [...new Set(conns.flatMap((c) => Object.keys(c.fields ?? {})))];
-    return `<table class="conns"><caption>connections</caption><tr>${
-        ['', 'fd', ...fields, 'pending'].map((name) =>
-            `<th scope="col">${esc(name)}</th>`).join('')}</tr>` +
-        conns.map((c, i) => {
-            const o = old?.[i]?.name === c.name ? old[i]
-                : old?.find((x) => x.name === c.name);
-            return `<tr><th scope="row">${esc(c.name)}</th>` +
-                cell(c.fd, o?.fd) + fields.map((f) =>
-                cell(c.fields?.[f], o?.fields?.[f])).join('') +
-                cell(c.pending, o?.pending) + '</tr>';
-        }).join('') + '</table>';
+    const rows = [['fd', (c) => c?.fd], ...fields.map((field) =>
+        [field, (c) => short(field, c?.fields?.[field])]), ...conns.some((c) =>
+        'pending' in c) ? [['pending', (c) => c?.pending]] : []];
+    const was = ({name}) => old?.find((c) => c.name === name);
+    return `<table class="conns"><caption>connections</caption><tr><td></td>${
+        conns.map((c) => `<th scope="col">${esc(c.name)}</th>`).join('')}</tr>` +
+        rows.map(([name, value]) => `<tr><th scope="row">${esc(name)}</th>${
+            conns.map((c) => cell(value(c), value(was(c)))).join('')}</tr>`)
+            .join('') + '</table>';
 }
 
 function draw_variables(k)
@@ -347,15 +408,46 @@ function spread()
 
 const percent = (x) => `${(100 * x).toFixed(2)}%`;
 
-/* Returns a lane with marks {p, text, title}, each as wide as there's room. */
+/* Returns a lane with marks {p, text, title}. */
 function lane_of_marks(who, marks, kind)
 {
     return `<div class="lane ${kind}"><span class="who">${esc(who)}</span>
-        <div class="track">` + marks.map((m, i) => `<a class="mark"
-        href="${link(m.p)}" tabindex="-1" title="${esc(m.title)}"
-        style="left: ${percent(pos[m.p])};
-        max-width: ${percent((pos[marks[i + 1]?.p] ?? 2) - pos[m.p])}">${
-        esc(m.text)}</a>`).join('') + '</div></div>';
+        <div class="track">` + marks.map((m) => `<a class="mark"
+        href="${link(m.p)}" tabindex="-1" title="${esc(m.title)}" aria-label="${esc(m.title)}"
+        data-text="${esc(m.text)}" style="left: ${percent(pos[m.p])}"></a>`)
+        .join('') + '</div></div>';
+}
+
+/* Writes the labels of the timeline, in full or by their first words: none is
+   cut, or covers another. Moments have up to three rows. */
+function arrange()
+{
+    for (const lane of document.querySelectorAll('.lane:is(.moments, .acts)')) {
+        const free = Array(lane.matches('.moments') ? 3 : 1).fill(0);
+        const marks = [...lane.querySelectorAll('.mark')];
+        const lefts = marks.map((mark) => mark.getBoundingClientRect().left);
+        marks.forEach((mark, i) => {
+            const {text} = mark.dataset, end = free.length === 1 && lefts[i + 1] ||
+                lane.getBoundingClientRect().right;
+            const verb = /^(\d+: )?\w+s\b/.exec(text)?.[0] ?? '';
+            [text, text.split(/: "/)[0], verb, ''].some((part) => {
+                mark.textContent = part;
+                const to = lefts[i] + mark.offsetWidth;
+                const row = free.findIndex((x) => x <= lefts[i]);
+                if (part && (row < 0 || to > end))
+                    return false;
+                mark.style.setProperty('--row', Math.max(row, 0));
+                free[row] = to;
+                return true;
+            });
+        });
+        lane.style.setProperty('--rows', free.findLastIndex((x) => x > 0) + 1 || 1);
+    }
+    for (const span of document.querySelectorAll('.span')) {
+        span.textContent = span.dataset.text;
+        if (span.scrollWidth > span.clientWidth)
+            span.textContent = '';
+    }
 }
 
 /* Returns the lanes of a recording's processes: where each runs and sleeps. */
@@ -380,9 +472,16 @@ function lanes_of_processes(k)
             return `<span class="span ${esc(it.state)}" title="${
                 it.state === 'blocked' ? `sleeps in ${esc(it.in)}`
                 : esc(it.state)}" style="left: ${percent(from)};
-                width: ${percent(to - from)}">${esc(text)}</span>`;
+                width: ${percent(to - from)}" data-text="${esc(text)}"></span>`;
         }).join('') + '</div></div>';
     }).join('');
+}
+
+/* Returns a moment's name, b-waits, as one reads it: B waits. */
+function readable(name)
+{
+    return name.replace(/-/g, ' ').replace(
+        /\b([a-z]|fin|eof|eintr|emfile)\b/g, (word) => word.toUpperCase());
 }
 
 function draw_timeline()
@@ -398,16 +497,19 @@ function draw_timeline()
         const name = names.find((n) => s.now.startsWith(`${n} `)) ??
             names.find((n) => s.clients?.[n] !== old.clients?.[n]);
         acts.get(name)?.push({p, title: s.now, text:
-            whose(acting) + s.now.replace(`${name} `, '').split('.')[0]});
+            whose(acting) + s.now.replace(`${name} `, '').split(/[.,]/)[0]});
     }
-    const named = moments().map(({name, p, of}) => ({p, title: `Moment ${name}`,
-        text: whose(of) + name.replace(/-/g, ' ').replace(
-            /\b([a-z]|fin|eof|eintr|emfile)\b/g, (word) => word.toUpperCase())}));
+    const named = moments().map(({name, p, of}, _, all) => {
+        const near = all.find((m) => m.name === name && m.p !== p &&
+            Math.abs(pos[m.p] - pos[p]) < 0.05); // one label will do for both
+        return {p, title: `${whose(of)}moment ${name}`, text: near?.p < p ? ''
+            : (near ? '' : whose(of)) + readable(name)};
+    });
     $('lanes').innerHTML =
         (named.length ? lane_of_marks('moments', named, 'moments') : '') +
         names.map((name) => lane_of_marks(name, acts.get(name), 'acts')).join('') +
         recs.map((_, k) => lanes_of_processes(k)).join('') +
         '<div class="lane playhead"><span class="who"></span><div class="track">' +
         '<i id="now-line"></i></div></div>';
+    arrange();
 }
-

@@ -31,7 +31,7 @@ function above(p)
 const MOVES = [
     {id: 'step', label: 'Step', does: 'one step', stop: () => true,
         keys: ['ArrowRight', 'ArrowLeft'], names: ['→', '←']},
-    {id: 'over', label: 'Over', does: 'to the next line here, over any calls',
+    {id: 'over', label: 'Step over', does: 'to the next line here, over any calls',
         stop: above, keys: ['o', 'O'], names: ['o', 'Shift+o']},
     {id: 'call', label: 'System call', does: 'to the next system call',
         stop: comes('call'), keys: ['Shift+ArrowRight', 'Shift+ArrowLeft'],
@@ -41,7 +41,7 @@ const MOVES = [
         keys: ['b', 'B'], names: ['b', 'Shift+b']},
     {id: 'client', label: 'Client acts', does: 'to what a client does next',
         stop: comes('client'), keys: ['c', 'C'], names: ['c', 'Shift+c']},
-    {id: 'moment', does: 'to the next named moment',
+    {id: 'moment', label: 'Moment', does: 'to the next named moment',
         stop: (p) => moments().some((m) => m.p === p),
         keys: [']', '['], names: [']', '[']},
     {id: 'end', does: 'to the end, to the start', stop: () => false,
@@ -114,15 +114,24 @@ function link(where)
     return `#${recs.map((rec) => rec.id).join('+')}/${where}`;
 }
 
+/* Returns the moment that a pane is at, or else passed last. */
+function moment_of(k)
+{
+    const m = moments().findLast((m) => m.p <= at && m.of.includes(k));
+    return !m ? '' : `<span class="moment ${m.p === at ? 'exact' : ''}"><small>${
+        m.p === at ? 'moment' : 'after'}</small> ${esc(readable(m.name))}</span>`;
+}
+
 /* Shows a position, and soon its link in the address bar. (Browsers refuse
    hundreds of changes of the address in a row.) */
-function show(p)
+function show(p, fresh = p === 0)
 {
     at = Math.min(Math.max(p, 0), axis.length - 1);
     recs.forEach((_, k) => {
         const s = state(k), pane = panes[k];
-        const text = `<b class="kind ${esc(s.kind)}">${
-            at === 0 ? 'start' : esc(KINDS[s.kind] ?? s.kind)}</b> ${esc(s.now)}`;
+        const text = `${moment_of(k)}<b class="kind ${esc(s.kind)}">${at === 0
+            ? 'start' : esc(KINDS[s.kind] ?? s.kind)}</b> ${
+            esc(caption(s, before(k)))}`;
         if (pane.now.innerHTML !== text)
             pane.now.innerHTML = text;
         draw_source(k);
@@ -130,16 +139,16 @@ function show(p)
         draw_variables(k);
     });
     const last = axis.length - 1;
+    document.body.classList.toggle('fresh', fresh);
     $('count').textContent = `${at} / ${last}`;
     $('scrubber').value = 1000 * pos[at];
     $('scrubber').setAttribute('aria-valuetext',
-        `Step ${at} of ${last}: ${state(0).now}`);
+        `Step ${at} of ${last}: ${caption(state(0), before(0))}`);
     $('now-line').style.left = percent(pos[at]);
     document.querySelectorAll('[data-by]').forEach((button) =>
         button.setAttribute('aria-disabled',
             at === (button.dataset.by > 0 ? last : 0)));
-    document.querySelector('.main .label').textContent =
-        at === 0 ? 'Start' : 'Step';
+    document.querySelector('.main .label').textContent = fresh ? 'Start' : 'Step';
     $('whole').href = location.pathname + link(at);
     document.title = `Replay ${recs.map((rec) => rec.id).join(' + ')}, step ${at}`;
     clearTimeout(saving);
@@ -157,14 +166,16 @@ function compose(chosen)
     axis = align(recs);
     spread();
     $('panes').className = recs.length > 1 ? 'two' : 'one';
+    const oldest = recs.map((rec) => rec.stage).sort()[0];
     document.body.classList.toggle('beside', recs.length > 1);
-    $('panes').innerHTML = recs.map((rec) => `<section class="pane"
+    $('panes').innerHTML = recs.map((rec) => `<section class="pane ${
+        rec.stage === oldest ? 'older' : ''}"
         aria-label="${esc(rec.stage)}">${
         recs.length > 1 ? `<h2>${esc(rec.stage)}</h2>` : ''}
         <p class="now" aria-live="polite" aria-atomic="true"></p>
         <div class="source"></div>
-        <div class="side"><div class="kernel" role="group"
-            aria-label="What the kernel knows"></div>
+        <div class="side"><div class="drawing"><div class="kernel" role="group"
+            aria-label="What the kernel knows"></div>${legend(rec)}</div>
             <div class="variables" role="group" aria-label="Variables"></div>
         </div></section>`).join('');
     panes = [...document.querySelectorAll('.pane')].map((el, k) => {
@@ -193,7 +204,7 @@ function draw_choosers()
         chosen ? 'selected' : ''}>${esc(text)}</option>`;
     $('scenario').innerHTML = all.filter((r) => r.stage === rec.stage)
         .map((r) => option(r.id, r.title ?? r.scenario, r === rec)).join('');
-    $('beside').innerHTML = option('', 'nothing', !other) +
+    $('beside').innerHTML = option('', 'none', !other) +
         all.filter((r) => r.scenario === rec.scenario && r !== rec)
             .map((r) => option(r.id, r.stage, r === other)).join('');
     $('about').textContent = `${rec.title ?? ''}. ${rec.about ?? ''}`;
@@ -212,7 +223,9 @@ function follow_address()
     if (chosen.length !== recs.length || chosen.some((r, k) => r !== recs[k]))
         compose(chosen);
     const moment = moments().find((m) => m.name === where);
-    show(moment ? moment.p : Number.parseInt(where, 10) || 0);
+    // Without an address: the first time that the server waits.
+    show(moment ? moment.p : ids ? Number.parseInt(where, 10) || 0
+        : Math.max(range(axis.length).findIndex(comes('blocked')), 0), !ids || undefined);
 }
 
 function choose_beside()
@@ -306,6 +319,7 @@ function start()
     $('scenario').onchange = ({target}) => { location.hash = `${target.value}/0`; };
     $('beside').onchange = choose_beside;
     document.onkeydown = on_key;
+    window.onresize = arrange;
     window.onhashchange = follow_address;
     try {
         const theme = localStorage.getItem('replay-theme');

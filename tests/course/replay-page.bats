@@ -82,11 +82,39 @@ verdict()
     verdict watched
 }
 
+@test "replay: a wire shows what is ready, as the wait then finds it" {
+    verdict ready
+}
+
+@test "replay: a buffer that takes no more is marked as full" {
+    verdict full
+}
+
+@test "replay: a closed client has no wire" {
+    verdict closed
+}
+
+@test "replay: the phases stay on the page between two phases" {
+    verdict phases
+}
+
+@test "replay: no label of the timeline is cut or covers another" {
+    verdict labels
+}
+
+@test "replay: the result of a line covers no code" {
+    verdict tags
+}
+
+@test "replay: every word of the drawing is inside its box" {
+    verdict drawing
+}
+
 @test "replay: light and dark are both easy to read" {
     verdict themes
 }
 
-@test "replay: a phone shows it without sideways scrolling, controls in reach" {
+@test "replay: a phone first shows caption, drawing, line and controls" {
     verdict narrow
 }
 

@@ -167,6 +167,59 @@ for (const name of fs.readdirSync(folder).filter((f) => f.endsWith('.json'))) {
     recordings[rec.id] = rec;
 }
 
+// A field of a connection; its value without the field's name before it.
+const short = (field, value) => field === value?.split('_')[0].toLowerCase()
+    ? value.slice(field.length + 1) : value;
+
+// The sentence for a step: where the recorder has none, what the variables say.
+function sentence(rec, n)
+{
+    const {now, kind, process} = rec.states[n];
+    if (kind !== 'line' || n === 0 || !/^Line [0-9]+ has run[.]$/.test(now))
+        return now;
+    const [old, it] = [n - 1, n].map((i) => rec.states[i].processes[process]);
+    if (it.stack.length < old.stack.length)
+        return `${old.stack.at(-1)} has returned to ${it.stack.at(-1)}.`;
+    const news = [];
+    for (const [name, value] of Object.entries({...it.globals, ...it.locals})) {
+        if ({...old.globals, ...old.locals}[name] !== value)
+            news.push(`${name} is now ${value}`);
+    }
+    for (const {name, fields} of it.conns ?? []) {
+        const was = old.conns?.find((c) => c.name === name)?.fields;
+        for (const field in was ? fields : {}) {
+            if (was[field] !== fields[field])
+                news.push(`${name}.${field} is now ${short(field, fields[field])}`);
+        }
+    }
+    if (news.length > 0 && it.stack.length === old.stack.length)
+        return `${news.slice(0, 3).join(', ')}.`;
+    return `${it.line > old.line ? 'On' : 'Back'} to line ${it.line}.`;
+}
+
+// What the bars of a connection say of a step: what comes and what goes, if both
+// move the figure and the buffer isn't full, or else by how much it has changed.
+function movements(state, before, name)
+{
+    const now = state.sockets?.[name], was = before.sockets?.[name];
+    const diff = (side, way) => (now?.[side]?.[way] ?? 0) -
+        (was?.[side]?.[way] ?? 0);
+    const by = (key) => (state.clients[name]?.[key] ?? 0) -
+        (before.clients[name]?.[key] ?? 0);
+    const up = by('sent') - diff('client', 'send');
+    const down = by('got') + diff('client', 'recv');
+    const [, wanted, taken] = /^write.*, ([0-9]+)[)] = ([0-9]+)/
+        .exec(state.call?.text) ?? [];
+    return [['client', 'send', by('sent'), up, false],
+        ['client', 'recv', down, by('got'), now?.server?.send > 0],
+        ['server', 'recv', up, up - diff('server', 'recv'), now?.client?.send > 0],
+        ['server', 'send', down + diff('server', 'send'), down, taken < wanted]]
+        .flatMap(([side, way, comes, goes, full]) =>
+            !now?.[side] || diff(side, way) === 0 ? []
+                : !(comes > 0 && goes > 0) ? [diff(side, way)]
+                    : full ? [] : [comes, -goes]);
+}
+
 // What the page should show of step n, in the form of `seen`.
 function expected(rec, n)
 {
@@ -180,22 +233,23 @@ function expected(rec, n)
         ...(it.conns ?? []).map((c) => c.fields)));
     const bytes = (n) => `${n.toLocaleString('en-US')} B`;
     return {
-        now: state.now,
+        now: sentence(rec, n),
+        moment: Object.keys(rec.moments).filter((name) => rec.moments[name] === n)
+            .map((name) => name.replaceAll('-', ' ').toLowerCase()),
         line: it.state === 'exited' || !rec.files[it.file] ? '' : String(it.line),
         asleep: it.state !== 'blocked' ? '' : `sleeps in ${it.in}`,
         where: (it.stack ?? []).join(' › '),
         locals: Object.entries(it.locals ?? {}),
         globals: Object.entries(it.globals ?? {}),
-        conns: (it.conns ?? []).map((c) => [c.name, c.fd, ...fields.map((f) =>
-            c.fields?.[f] ?? ''), String(c.pending ?? '')]),
+        conns: (it.conns ?? []).length === 0 ? [] : [['', ...it.conns.map((c) =>
+            c.name)], ['fd', ...it.conns.map((c) => c.fd)],
+        ...fields.map((f) => [f, ...it.conns.map((c) => short(f, c.fields?.[f]))]),
+        ...'pending' in it.conns[0] ? [['pending', ...it.conns.map((c) =>
+            String(c.pending))]] : []],
         changed: String(it.stack) !== String(was.stack) ? [] : Object.entries(
             it.locals ?? {}).filter(([k, v]) => was.locals[k] !== v)
             .map(([, value]) => value),
-        more: names.flatMap((name) => [['client', 'send'], ['client', 'recv'],
-            ['server', 'recv'], ['server', 'send']].map(([side, way]) =>
-            (sockets[name]?.[side]?.[way] ?? 0) -
-            (sockets[name]?.[side] && before.sockets[name]?.[side]?.[way] || 0)))
-            .filter((diff) => diff !== 0),
+        more: names.flatMap((name) => movements(state, before, name)),
         queue: sockets.listen?.queue ?? 0,
         buffers: names.flatMap((name) => {
             const {client, server} = sockets[name] ?? {};
@@ -222,14 +276,15 @@ function seen(k = 0)
         .map((tr) => [...tr.children].map(value));
     return {
         now: pane.querySelector('.now').lastChild.textContent.trim(),
+        moment: texts('.moment.exact').map((t) => t.slice(7).toLowerCase()),
         line: texts('.l.here > i')[0] ?? '',
         asleep: texts('.l.here.sleeps .tag').pop() ?? '',
         where: texts('.view.active .where, .view:only-child .where')[0],
         locals: rows('.locals'),
         globals: rows('.globals'),
-        conns: rows('.conns').slice(1),
+        conns: rows('.conns'),
         changed: [...pane.querySelectorAll('.locals td.changed')].map(value),
-        more: texts('.tube em').map((text) =>
+        more: texts('.tube em span').map((text) =>
             Number(text.replace('−', '-').replace(/,/g, ''))),
         queue: texts('.queue b').length,
         buffers: texts('.buffer b'),
@@ -268,8 +323,10 @@ const checks = {
     async first_sight()
     {
         await load('');
+        const step = recordings['01-silent'].states
+            .findIndex((s) => s.kind === 'blocked');
         assert.deepEqual(await inside(seen),
-            expected(recordings['01-silent'], 0));
+            expected(recordings['01-silent'], step));
         assert.match(await inside(() => document.getElementById('intro')
             .textContent), /A real TCP server in C.*The first client/s);
         const main = await inside(() => [...document.querySelectorAll(
@@ -287,6 +344,13 @@ const checks = {
             [n, expected(recordings['02-silent'], n)], `02-silent/${n}`));
         assert.equal(forth.length, states.length);
         assert.deepEqual(back.reverse(), forth);
+        // Here the lines change connections as well.
+        const rec = recordings['05-half-close'];
+        await visit(`${rec.id}/0`);
+        const all = await walk('step', 1);
+        all.forEach(([n, shown]) => assert.deepEqual(shown, expected(rec, n),
+            `${rec.id}/${n}`));
+        assert.equal(all.length, rec.states.length);
     },
 
     // Each published recording, where a client acts and at both ends.
@@ -427,10 +491,13 @@ const checks = {
             for (const start = Date.now(); Date.now() < start + 150;);
         });
         await until(() => document.title === 'Replay 03-silent, step 57');
-        assert.equal((await inside(seen)).now, recordings['03-silent']
-            .states[57].now);
+        assert.equal((await inside(seen)).now,
+            sentence(recordings['03-silent'], 57));
         const last = recordings['03-silent'].steps.length;
-        for (const [odd, title] of [['nothing/3', '01-silent, step 3'],
+        const first = recordings['01-silent'].states
+            .findIndex((s) => s.kind === 'blocked');
+        for (const [odd, title] of [['', `01-silent, step ${first}`],
+            ['nothing/3', '01-silent, step 3'],
             ['03-silent/no-such-moment', '03-silent, step 0'],
             ['%E0%A4%A', '01-silent, step 0'], ['+/', '01-silent, step 0'],
             ['03-silent/99999', `03-silent, step ${last}`],
@@ -455,6 +522,8 @@ const checks = {
             panes.forEach(({now}, k) => acts[k].add(now));
             shown.push(panes.map((pane) => pane.now));
         }
+        assert.match(await inside(() => document.getElementById('intro')
+            .innerText), /^Both meet wherever a client does the same/);
         ids.forEach((id, k) => recordings[id].states
             .filter((s) => s.kind === 'client')
             .forEach((s) => assert.ok(acts[k].has(s.now), `${id}: ${s.now}`)));
@@ -494,6 +563,18 @@ const checks = {
         const only = sides.map((side) => side.filter(([, o]) => o).length);
         assert.ok(same[0].length > 200 && only[0] > 0 && only[1] > 0);
         assert.ok(only[0] + only[1] < 200, `${only} lines differ`);
+        // The older stage has the minus, on whichever side it stands.
+        const signs = () => inside(() => [...document.querySelectorAll('.pane')]
+            .map((pane) => getComputedStyle(pane.querySelector('.only > i') ??
+                pane, '::before').content));
+        assert.deepEqual(await signs(), ['"−"', '"+"']);
+        await visit('04-silent+03-silent/0');
+        assert.deepEqual(await signs(), ['"+"', '"−"']);
+        // Where most lines differ none is marked, and nothing says so.
+        await visit('01-silent+06-silent/0');
+        assert.deepEqual(await signs(), ['none', 'none']);
+        assert.doesNotMatch(await inside(() => document.getElementById('intro')
+            .innerText), /−/);
     },
 
     async two_processes()
@@ -521,6 +602,8 @@ const checks = {
         const wires = () => inside(() => [...document.querySelectorAll('.fd b')]
             .map((b) => [b.textContent, b.nextElementSibling?.textContent ?? null,
                 b.classList.contains('watched')]));
+        await visit('04-descriptors/paused');
+        assert.deepEqual(await wires(), [['3', 'paused', true], ['4', 'IN', true]]);
         for (const [id, how] of [['03-silent', ({locals}, fd) =>
             locals.readable.includes(fd)], ['05-silent', () => true]]) {
             const {states} = recordings[id];
@@ -538,6 +621,219 @@ const checks = {
                 }
             }
         }
+    },
+
+    // What is marked as ready is what the wait then returns, and while nothing is
+    // ready the server sleeps on.
+    async ready()
+    {
+        const shown = () => inside(() => [...document.querySelectorAll('.ready')]
+            .filter((e) => e.closest('.fd')).map((e) => e.closest('.fd')
+                .querySelector('b').textContent).sort());
+        for (const rec of ['03-stalled', '04-descriptors', '05-half-close',
+            '06-idle', '06-stale'].map((id) => recordings[id])) {
+            for (const [n, {kind, call}] of rec.states.entries()) {
+                const [, list] = /^(?:select|poll|epoll_wait)[(].* = [0-9]+ [{](.*)[}]/
+                    .exec(call?.text) ?? [];
+                const sockets = rec.states[n].processes.p1.fds;
+                const fds = (list ?? '').match(/[0-9]+(?=: )/g)
+                    ?.filter((fd) => sockets[fd] in rec.states[n].sockets).sort();
+                if (kind === 'blocked' || fds?.length > 0) {
+                    await visit(`${rec.id}/${kind === 'blocked' ? n : n - 1}`);
+                    const it = rec.states[n - 1].processes.p1;
+                    if (kind === 'blocked' || it.state === 'blocked')
+                        assert.deepEqual(await shown(), fds ?? [], `${rec.id}/${n}`);
+                }
+            }
+        }
+    },
+
+    // A buffer is marked from the moment that is named after it, not before.
+    async full()
+    {
+        const marked = () => inside(() => [...document.querySelectorAll('.buffer')]
+            .filter((b) => b.querySelector('.tube strong')?.textContent === 'full')
+            .map((b) => (b.closest('.end').previousElementSibling
+                .matches('.arrows') ? 'server ' : 'client ') +
+                b.querySelector('span').textContent));
+        const kinds = {'a-receive-full': 'client receive',
+            'server-send-full': 'server send',
+            'server-receive-full': 'server receive', 'a-send-full': 'client send'};
+        for (const rec of Object.values(recordings)) {
+            if (rec.scenario === 'silent') {
+                await visit(`${rec.id}/0`);
+                assert.ok((await walk('client', 1)).length > 2);
+                assert.deepEqual(await marked(), []);
+            }
+            const all = [];
+            for (const [moment, buffer] of Object.entries(kinds)) {
+                const n = rec.moments[moment];
+                if (n === undefined)
+                    continue;
+                await visit(`${rec.id}/${n - 1}`);
+                assert.deepEqual(await marked(), ['client send', 'client receive',
+                    'server receive', 'server send'].filter((b) =>
+                    all.includes(b)), `${rec.id}/${n - 1}`);
+                all.push(buffer);
+                await visit(`${rec.id}/${n}`);
+                assert.deepEqual((await marked()).sort(), [...all].sort(),
+                    `${rec.id}/${n}`);
+            }
+        }
+        await visit('03-stalled/a-send-full');
+        assert.deepEqual(await inside(() => [...document.querySelectorAll(
+            '.kernel .tube > i')].map((e) => e.style.width)), Array(4).fill('100%'));
+    },
+
+    // Once a client has closed its socket, no wire leads to it.
+    async closed()
+    {
+        const {states} = recordings['03-silent'];
+        const n = states.findIndex((s) => s.clients.A.state === 'closed');
+        assert.ok(states[n].sockets.A?.client);
+        for (const [step, wires] of [[n - 1, 2], [n, 1]]) {
+            await visit(`03-silent/${step}`);
+            assert.equal(await inside(() =>
+                document.querySelectorAll('.peer.wired').length), wires);
+        }
+    },
+
+    // The list of phases stays when the server is between two.
+    async phases()
+    {
+        const {states} = recordings['06-idle'];
+        await visit('06-idle/0');
+        for (const [n] of (await walk('over', 1))) {
+            await visit(`06-idle/${n}`);
+            assert.deepEqual(await inside(() => [...document.querySelectorAll(
+                '.phases > *')].map((e) => e.textContent)),
+            ['timers', 'wait', 'I/O', 'tasks'].map((phase) =>
+                states[n].processes.p1.phase === phase ? `▸ ${phase}` : phase));
+        }
+    },
+
+    // Every moment has its whole name in the timeline; no label is cut, leaves
+    // the page or covers another.
+    async labels()
+    {
+        const ids = Object.keys(recordings);
+        for (const width of [1280, 900, 390]) {
+            await screen(width, 860);
+            for (const id of [...width === 1280 ? ids : ['02-silent', '03-stalled',
+                '06-stale'], '01-silent+02-silent', '03-stalled+04-stalled']) {
+                await visit(`${id}/0`);
+                const {wrong, names} = await inside(() => {
+                    const wrong = [];
+                    for (const lane of document.querySelectorAll('#lanes .lane')) {
+                        const end = lane.getBoundingClientRect().right;
+                        const boxes = [...lane.querySelectorAll('.mark, .span')]
+                            .filter((e) => e.textContent);
+                        boxes.forEach((e, i) => {
+                            const a = e.getBoundingClientRect();
+                            if (a.right > end + 1 || e.scrollWidth > e.clientWidth + 1 ||
+                                boxes.slice(0, i).some((f) => {
+                                    const b = f.getBoundingClientRect();
+                                    return a.left < b.right - 1 && b.left < a.right - 1 &&
+                                        a.top < b.bottom - 2 && b.top < a.bottom - 2;
+                                }))
+                                wrong.push(e.textContent);
+                        });
+                    }
+                    return {wrong, names: [...document.querySelectorAll(
+                        '.moments .mark')].map((e) => e.textContent.toLowerCase())};
+                });
+                assert.deepEqual(wrong, [], `${id} at ${width}`);
+                if (width === 1280 && !id.includes('+')) {
+                    const {moments} = recordings[id];
+                    assert.deepEqual(names, Object.keys(moments)
+                        .sort((a, b) => moments[a] - moments[b])
+                        .map((name) => name.replaceAll('-', ' ')), id);
+                }
+                // Side by side, it says whose moment it is.
+                if (width === 1280 && id === '01-silent+02-silent') {
+                    for (const name of ['01: b served', '02: b served', 'b waits'])
+                        assert.ok(names.includes(name), `${names} have ${name}`);
+                }
+            }
+        }
+        await screen(1280, 800);
+    },
+
+    // What a call returned or a line changed covers no code, and isn't cut.
+    async tags()
+    {
+        for (const [width, height, query, hash] of [[1280, 800, '', '03-stalled'],
+            [390, 844, '', '05-silent'], [670, 580, '?embed', '02-silent']]) {
+            await screen(width, height);
+            await load(`${hash}/0`, `${PAGE}${query}`);
+            const {tags, wrong} = await inside(() => {
+                const wrong = [], on = document.querySelector('[data-move=step][data-by="1"]');
+                let tags = 0;
+                for (let n = 0; n < 80; n++, on.click()) {
+                    for (const tag of document.querySelectorAll('.tag')) {
+                        const a = tag.getBoundingClientRect();
+                        const row = tag.closest('.l'), code = row.parentElement;
+                        const lines = [row.previousElementSibling, row,
+                            row.nextElementSibling].filter(Boolean).map((l) => {
+                            const range = document.createRange();
+                            range.selectNodeContents(l.querySelector('code'));
+                            return range.getBoundingClientRect();
+                        });
+                        tags++;
+                        if (lines.some((b) => a.left < b.right && b.left < a.right &&
+                            a.top < b.bottom - 2 && b.top < a.bottom - 2) ||
+                            a.right > code.getBoundingClientRect().right)
+                            wrong.push(`${n}: ${tag.textContent}`);
+                    }
+                }
+                return {tags, wrong};
+            });
+            assert.ok(tags > 10, `${tags} tags`);
+            assert.deepEqual(wrong, [], `at ${width}`);
+        }
+        await screen(1280, 800);
+        await load('');
+    },
+
+    // No word in the drawing leaves its box, and none meets a descriptor.
+    async drawing()
+    {
+        for (const [width, height, query] of [[1280, 800, ''], [390, 844, ''],
+            [670, 580, '?embed']]) {
+            await screen(width, height);
+            await load('', `${PAGE}${query}`);
+            for (const hash of ['01-silent/b-waits', '02-silent/36',
+                '02-silent/two-processes', '03-stalled/a-send-full',
+                '06-descriptors/150', '06-sigterm/callback', '06-stale/three-ready',
+                ...width === 1280 ? ['01-silent+02-silent/b-waits'] : []]) {
+                await visit(hash);
+                const wrong = await inside(() => {
+                    const wrong = [], range = document.createRange();
+                    for (const box of document.querySelectorAll(
+                        '.kernel :is(.end, .process, .peer)')) {
+                        const a = box.getBoundingClientRect();
+                        const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+                        while (texts.nextNode()) {
+                            range.selectNodeContents(texts.currentNode);
+                            const inTube = texts.currentNode.parentElement.closest('.tube');
+                            for (const b of range.getClientRects()) {
+                                const meets = [...document.querySelectorAll('.kernel .fd b')]
+                                    .map((e) => e.getBoundingClientRect()).some((c) =>
+                                        b.left < c.right && c.left < b.right &&
+                                        b.top < c.bottom - 3 && c.top < b.bottom - 3);
+                                if (b.width > 0 && (meets || b.right > a.right + .5 ||
+                                    b.left < a.left - .5 || !inTube && b.bottom > a.bottom))
+                                    wrong.push(texts.currentNode.data.trim());
+                            }
+                        }
+                    }
+                    return wrong;
+                });
+                assert.deepEqual(wrong, [], `${hash} at ${width}`);
+            }
+        }
+        await screen(1280, 800);
+        await load('');
     },
 
     async themes()
@@ -573,12 +869,20 @@ const checks = {
                 outside: [...document.querySelectorAll('#controls button')]
                     .filter((b) => {
                         const box = b.getBoundingClientRect();
-                        return box.bottom > innerHeight || box.right > innerWidth ||
-                            box.left < 0 || box.height < 36;
+                        return b.offsetParent && (box.bottom > innerHeight || box.right > innerWidth ||
+                            box.left < 0 || box.height < 36);
                     }).map((b) => b.textContent.trim()),
             }));
             assert.equal(width, 390, hash);
             assert.deepEqual(outside, [], hash);
+            // Caption, drawing, the line: all in the first screenful.
+            const tops = await inside(() => ['.now', '.kernel', '.l.at', 'footer']
+                .map((selector) => document.querySelector(selector)
+                    .getBoundingClientRect()).map((b) => [b.top, b.bottom]).flat());
+            if (!hash.includes('+'))
+                assert.deepEqual(tops, tops.toSorted((a, b) => a - b), hash);
+            assert.ok(await inside(() => !document.getElementById('intro')
+                .getClientRects().length), 'the intro folds');
             await shot(`narrow-${hash.slice(0, 2)}`);
             await inside(() => scrollTo(0, document.body.scrollHeight));
             await shot(`narrow-${hash.slice(0, 2)}-below`);
@@ -589,7 +893,7 @@ const checks = {
     // In a frame of a chapter there's room for what one needs to step, no more.
     async embedded()
     {
-        await screen(704, 512);
+        await screen(670, 580);
         await load('01-silent/b-waits', `${PAGE}?embed`);
         const {width, height, header, whole, code, kernel} = await inside(() => {
             const height = (selector) => document.querySelector(selector)
@@ -600,7 +904,7 @@ const checks = {
                 kernel: height('.side'), whole: document
                     .getElementById('whole').href};
         });
-        assert.deepEqual([width, height, header], [704, 512, 0]);
+        assert.deepEqual([width, height, header], [670, 580, 0]);
         assert.ok(code > 200 && kernel > 200);
         assert.ok(whole.startsWith(`${PAGE}#01-silent/`), whole);
         await shot('embedded');
@@ -622,6 +926,9 @@ const checks = {
                 ?.textContent ?? e.textContent).trim())
             .map((e) => e.outerHTML));
         assert.deepEqual(nameless, []);
+        assert.deepEqual(await inside(() => [...document.querySelectorAll(
+            'body > :not(dialog, main) button:not([title])')]
+            .map((e) => e.outerHTML)), []);
         // A keyboard reaches the controls, and sees where it is.
         await press('Tab');
         assert.notEqual(await inside(() =>
