@@ -2,7 +2,8 @@
 //
 // usage: node replay-page.js RECORDINGS PAGE PROFILE
 //
-// PAGE was built from the folder RECORDINGS. Prints a line for each check,
+// PAGE was built from the folder RECORDINGS; the environment's CHROMIUM is the
+// command of the browser. Prints a line for each check,
 // "ok NAME" or "not ok NAME: WHY". Speaks the DevTools protocol over pipes: each
 // message is JSON and ends with a NUL. With SHOTS=DIR it leaves pictures there.
 'use strict';
@@ -18,7 +19,7 @@ const ODD_PAGE = PAGE.replace(/\.html$/, '-odd.html');
 
 // ---- the browser
 
-const browser = spawn('chromium', ['--headless=new', '--no-sandbox',
+const browser = spawn(process.env.CHROMIUM, ['--headless=new', '--no-sandbox',
     '--disable-gpu', '--no-first-run', '--remote-debugging-pipe',
     `--user-data-dir=${profile}`, 'about:blank'],
 {stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']});
