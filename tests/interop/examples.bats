@@ -107,6 +107,7 @@ member()
 
 @test "chat: what one says goes to all the others, beside one who is slow" {
     need nc
+    need_proc
     SERVER_CMD=("$BATS_FILE_TMPDIR/chat-server")
     server_start
     member ann
