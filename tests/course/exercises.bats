@@ -87,8 +87,8 @@ try()
             try "$exercise" "$name" >"$BATS_TEST_TMPDIR/$exercise/$name.told" &
             pids+=("$!")
             n=${#pids[@]}
-            # Six at a time, as most of it is waiting.
-            [ "$n" -lt 6 ] || wait "${pids[n - 6]}" || failed=1
+            # Four at a time, as most of it is waiting.
+            [ "$n" -lt 4 ] || wait "${pids[n - 4]}" || failed=1
         done
     done
     for n in "${pids[@]}"; do

@@ -7,5 +7,5 @@ load ../lib/stage
 
 @test "fills: none that is wrong passes" {
     # What they miss they may miss soon.
-    PATIENCE=5 TABLE=$TESTS_DIR/wrong/labs "$TESTS_DIR/wrong/run"
+    JOBS=3 PATIENCE=5 TABLE=$TESTS_DIR/wrong/labs "$TESTS_DIR/wrong/run"
 }

@@ -82,5 +82,6 @@ topics_used()
 }
 
 @test "wrong programs: the failure to start with names the right idea" {
-    "$TESTS_DIR/wrong/run"
+    # A few at a time: many of these tests are about time.
+    JOBS=2 "$TESTS_DIR/wrong/run"
 }
