@@ -84,7 +84,7 @@ says()
     run env PATH="$(without_gdb "$@")" MAKEFLAGS= MAKELEVEL= make -s replay-03
     [ "$status" -ne 0 ] || fail "make replay-03 succeeds"
     [[ ${lines[0]} == "make replay: "*"$word"* && ${#lines[@]} -le 2 ]] ||
-        fail "expected a sentence with: $word" "came: $output"
+        fail "expected a sentence with: $word" "got: $output"
 }
 
 @test "replay: each published recording shows the sources of today" {
@@ -147,7 +147,7 @@ says()
         [ "$status" -eq 1 ]
         [[ $output == "make replay: "*"build it with -g"* &&
             ${#lines[@]} -eq 1 ]] ||
-            fail "expected a sentence about -g" "came: $output"
+            fail "expected a sentence about -g" "got: $output"
     done
     run docs/replay/record --server "$BATS_TEST_TMPDIR/none" silent
     [ "$status" -eq 1 ]
