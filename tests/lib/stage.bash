@@ -69,6 +69,10 @@ set -T
 # and OPEN_DIR to one in which programs may make files.
 stage_setup()
 {
+    # bats records its position before each command, even in functions. Its
+    # report needs only the test's line, and without the others a sixth of the
+    # time is saved.
+    set +T
     CAGE=()
     SHIM_DIR=$BATS_TEST_TMPDIR
     OPEN_DIR=$BATS_TEST_TMPDIR
@@ -113,10 +117,6 @@ stage_setup()
     BYSTANDER=
     BASE_FDS=
     STARTED=()
-    # bats records its position before each command, even in functions. Its
-    # report needs only the test's line, and without the others a sixth of the
-    # time is saved.
-    set +T
 }
 
 # stage_teardown: call it in teardown. Kills every process that start and
