@@ -189,7 +189,7 @@ class Client:
         if data:
             self._done("%s reads %d byte%s: %s" % (
                 self.name, len(data), "" if len(data) == 1 else "s",
-                quoted(data)), does or "keeps silent")
+                quoted(data)), does or "stays silent")
         else:
             self._done("%s reads the end: the server has sent its FIN."
                        % self.name, does)

@@ -25,7 +25,7 @@
 
 #define STRIP 17 /* columns for a second */
 #define HELLO "Hello, server!\n"
-#define SILENCE_MS 1000 /* how long the first client keeps silent */
+#define SILENCE_MS 1000 /* how long the first client stays silent */
 #define DEADLINE_MS 5000
 #define LOOK_MS 200 /* how long a server may take to go back to sleep */
 
@@ -302,7 +302,7 @@ int main(int argc, char *argv[])
         plain = "\033[0m";
     }
     printf(
-        "\n Each server gets two clients. The first connects and keeps silent"
+        "\n Each server gets two clients. The first connects and stays silent"
         "\n for a second. The second connects and says \"Hello, server!\"."
         "\n\n %sWhen is the second one answered?%s"
         "\n\n %s%-13s |0 s           1 s|            processes"

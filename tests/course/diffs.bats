@@ -25,7 +25,7 @@ CLIENT_ORDER="die die_gai set_nonblocking flow_wants_read flow_wants_write
     flow_read flow_write watch_set valid_port reset_process resolve connect_to
     should_retry read_some write_all receive finish copy exchange main"
 
-# A function that two neighbours share is the same to the byte.  Those that
+# A function that two neighbors share is the same byte for byte.  Those that
 # are not, and why:  LATER-STAGE/FILE FUNCTION REASON
 DIFFERENT="
 04-poll/server.c conn_add room in an array in place of FD_SETSIZE
@@ -166,11 +166,11 @@ copy_stage()
     check_budget client.c "${CLIENT_BUDGET[@]}"
 }
 
-@test "server.c: functions that neighbours share are the same to the byte" {
+@test "server.c: functions that neighbors share are the same byte for byte" {
     check_shared server.c
 }
 
-@test "client.c: functions that neighbours share are the same to the byte" {
+@test "client.c: functions that neighbors share are the same byte for byte" {
     check_shared client.c
 }
 

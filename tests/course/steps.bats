@@ -77,7 +77,7 @@ ends_in_stage()
     done
 }
 
-@test "steps: the last of each series is the stage, to the byte" {
+@test "steps: the last of each series is the stage, byte for byte" {
     local first last
 
     for first in $(steps | grep '\.1$'); do
