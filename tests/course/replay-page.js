@@ -101,6 +101,18 @@ async function load(hash, page = PAGE)
         document.querySelector('.now'));
 }
 
+// Loads a page with nothing but this recording.
+async function load_odd(recording)
+{
+    const dir = path.join(profile, 'odd');
+    fs.mkdirSync(dir, {recursive: true});
+    fs.writeFileSync(path.join(dir, 'odd.json'), JSON.stringify({format: 1,
+        id: 'odd', stage: 'mine', scenario: 'odd', ...recording}));
+    execFileSync(path.join(__dirname, '../../docs/replay/build'),
+        [dir, fileURLToPath(ODD_PAGE)]);
+    await load('', ODD_PAGE);
+}
+
 // Has the page follow an address, as after a click on a link.
 const visit = (hash) => inside((hash) => {
     history.replaceState(null, '', `#${hash}`);
@@ -172,30 +184,14 @@ for (const name of fs.readdirSync(folder).filter((f) => f.endsWith('.json'))) {
 const short = (field, value) => field === value?.split('_')[0].toLowerCase()
     ? value.slice(field.length + 1) : value;
 
-// The sentence for a step: where the recorder has none, what the variables say.
+// What the page makes of each step, without the backticks of code; from main().
+let told;
+
+// The sentences for a step: the recorder's, or else the page's, and what it means.
 function sentence(rec, n)
 {
-    const {now, kind, process} = rec.states[n];
-    if (kind !== 'line' || n === 0 || !/^Line [0-9]+ has run[.]$/.test(now))
-        return now;
-    const [old, it] = [n - 1, n].map((i) => rec.states[i].processes[process]);
-    if (it.stack.length < old.stack.length)
-        return `${old.stack.at(-1)} has returned to ${it.stack.at(-1)}.`;
-    const news = [];
-    for (const [name, value] of Object.entries({...it.globals, ...it.locals})) {
-        if ({...old.globals, ...old.locals}[name] !== value)
-            news.push(`${name} is now ${value}`);
-    }
-    for (const {name, fields} of it.conns ?? []) {
-        const was = old.conns?.find((c) => c.name === name)?.fields;
-        for (const field in was ? fields : {}) {
-            if (was[field] !== fields[field])
-                news.push(`${name}.${field} is now ${short(field, fields[field])}`);
-        }
-    }
-    if (news.length > 0 && it.stack.length === old.stack.length)
-        return `${news.slice(0, 3).join(', ')}.`;
-    return `${it.line > old.line ? 'On' : 'Back'} to line ${it.line}.`;
+    const {now, means} = rec.states[n], said = now || told[rec.id][n];
+    return means ? `${said.replace(/"$/, '".')} ${means}` : said;
 }
 
 // What the bars of a connection say of a step: what comes and what goes, if both
@@ -956,23 +952,111 @@ const checks = {
             .textContent), /Play/);
     },
 
+    // What the page says of a line is true, as far as the variables tell, and it
+    // says something of nearly every one.
+    async sentences()
+    {
+        let lines = 0, nothing = 0, tests = 0, changes = 0, returns = 0;
+        const TEST = /(?:^|[.] )(\w+(?:->\w+)?) (==|!=|<|>|<=|>=) (-?\w+) is (true|false)/;
+        const holds = {'==': (a, b) => a === b, '!=': (a, b) => a !== b,
+            '<': (a, b) => Number(a) < Number(b), '>': (a, b) => Number(a) > Number(b),
+            '<=': (a, b) => Number(a) <= Number(b), '>=': (a, b) => Number(a) >= Number(b)};
+        for (const rec of Object.values(recordings)) {
+            for (const [n, {kind, now, process, processes}] of rec.states.entries()) {
+                if (kind !== 'line' || now)
+                    continue;
+                const said = told[rec.id][n], where = `${rec.id}/${n}: ${said}`;
+                const old = rec.states[n - 1].processes[process];
+                const it = processes[process];
+                lines++;
+                nothing += /^\w+ goes (on|back) to line [0-9]+[.]$/.test(said);
+                assert.match(said, /^\S.*[.]$/, where);
+                if (it.stack.length < old.stack.length) {
+                    returns++;
+                    assert.ok(said.includes(`${old.function} returns `), where);
+                } else if (it.stack.length > old.stack.length) {
+                    assert.ok(said.endsWith(`calls ${it.function}.`), where);
+                } else {
+                    for (const [name, value] of Object.entries(it.locals)) {
+                        if (name in old.locals && old.locals[name] !== value) {
+                            changes++;
+                            assert.ok(said.includes(`${name} is ${value}`), where);
+                        }
+                    }
+                }
+                const of = it.stack.length < old.stack.length ? it : old;
+                const known = {...of.globals, ...of.locals};
+                for (const [name, value] of Object.entries(known)) {
+                    const conn = of.conns.find((c) => c.name === value);
+                    for (const field in conn?.fields)
+                        known[`${name}->${field}`] = conn.fields[field];
+                }
+                const [, a, how, b, is] = TEST.exec(said) ?? [];
+                const value = known[b] ?? b;
+                if (a in known && (/^-?[0-9]+$/.test(value) ||
+                    /^[!=]=$/.test(how) && /^(NULL|[A-Z]+_[A-Z_]+)$/.test(value))) {
+                    tests++;
+                    assert.equal(String(holds[how](known[a], value)), is, where);
+                }
+            }
+        }
+        assert.ok(nothing < lines / 40, `${nothing} of ${lines} say nothing`);
+        assert.ok(tests > 500 && changes > 150 && returns > 500,
+            `${tests} tests, ${changes} changes, ${returns} returns`);
+    },
+
+    // Each kind of statement, by hand, in the styles of more than one author.
+    async wording()
+    {
+        const code = [
+            'int f(int n) { /* a comment', ' of two lines */',   // 1
+            '    int sum = 0; // sum is 0',                      // 3
+            '    for (int i = 0; i < n; i++) {',                 // 4
+            '        if (i == 1)', '            continue;',      // 5
+            '        if (sum > 9 ||', '            g(sum))',     // 7
+            '            break;',                                // 9
+            '        q->sum += i;', '    }',                     // 10
+            '    while (more(n) &&', '           n > 0)',        // 12
+            '    {', '        c->end = g(n);', '    }',          // 14
+            '    struct q *q;', '    g(n);', '    return sum;',  // 17
+            '}', 'void h(void) {', '    if (f(1) == 0)',         // 20
+            '        return;', '}'].join('\n');                  // 23
+        const steps = [ // line, deeper than h, sum: what is said
+            [3, 1, , 'h calls f.'], [4, 1, 0, 'sum is 0.'], [5, 1, 0, 'i < n is true.'],
+            [4, 1, 0, 'i == 1 is true.'], [5, 1, 0, 'i < n is true.'],
+            [7, 1, 0, 'i == 1 is false.'], [8, 1, 0, 'sum > 9 is false.'],
+            [10, 1, 0, 'g(sum) is false.'], [4, 1, 0, 'f does q->sum += i.'],
+            [7, 1, 0, 'i < n is true.'], [8, 1, 3, 'sum is 3.'],
+            [12, 1, 3, 'g(sum) is true.'], [13, 1, 3, 'more(n) is true.'],
+            [12, 1, 3, 'f goes back to line 12.'], [15, 1, 3, 'n > 0 is true.'],
+            [12, 1, 3, 'f sets c->end to g(n).'],
+            [17, 1, 3, 'more(n) is false: the loop ends.'], [18, 1, 3, 'f makes q.'],
+            [19, 1, 3, 'f calls g(n).'],
+            [23, 0, , 'f returns sum (3) to h. f(1) == 0 is true.'],
+            [3, 1, , 'h calls f.']];
+        const state = (line, deeper, sum) => ({now: '', process: 'p1', processes: {p1: {
+            file: 'a.c', line, function: 'hf'[deeper], stack: ['h', 'f'].slice(0, deeper + 1),
+            locals: {sum: sum === undefined ? null : String(sum)}}}});
+        await load_odd({start: {...state(22, 0), now: 'It starts.', kind: 'line'},
+            files: {'a.c': code}, steps: [...steps.map((step) => state(...step)),
+                {...state(4, 1, 0), now: 'Line 3 has run.'}]});
+        const all = (await walk('step', 1)).map(([, {now}]) => now);
+        assert.deepEqual(all, ['It starts.', ...steps.map((step) => step[3]), 'sum is 0.']);
+        assert.equal(await inside(() => tell([...recordings.values()][0], 5)),
+            '`i < n` is true.');
+    },
+
     // Nothing but what must be there, and what could be taken for HTML.
     async odd_recording()
     {
-        const odd = {format: 1, id: 'odd', stage: 'mine', scenario: 'odd',
-            clients: ['<A>'], files: {'<b>.c': 'int a; /* </script> <!-- <script>'},
+        await load_odd({clients: ['<A>'],
+            files: {'<b>.c': 'int a; /* </script> <!-- <script>'},
             start: {now: '<b>1</b> & 2', kind: 'line', process: 'p1', processes: {}},
             steps: [{now: 'x', kind: 'strange', more: {a: [1]}, processes: {p1:
                 {name: '<i>', file: '<b>.c', line: 99, locals: {'<s>': '<u>'}}}},
             {call: {name: 'f', text: 'f("<img src=x>")'}, kind: 'call', clients:
                 {'<A>': {does: '<p>'}}, sockets: {'<A>': {client: {}}}},
-            {processes: {p1: {file: 'no.c', state: 'blocked', in: '<f>'}}}]};
-        const dir = path.join(profile, 'odd');
-        fs.mkdirSync(dir);
-        fs.writeFileSync(path.join(dir, 'odd.json'), JSON.stringify(odd));
-        execFileSync(path.join(__dirname, '../../docs/replay/build'),
-            [dir, fileURLToPath(ODD_PAGE)]);
-        await load('', ODD_PAGE);
+            {processes: {p1: {file: 'no.c', state: 'blocked', in: '<f>'}}}]});
         const all = await walk('step', 1);
         assert.deepEqual(all.map(([, {now}]) => now),
             ['<b>1</b> & 2', 'x', 'x', 'x']);
@@ -1026,6 +1110,9 @@ async function main()
         await send(`${domain}.enable`);
     await screen(1280, 800);
     await media('prefers-color-scheme', 'light');
+    await load('');
+    told = await inside(() => Object.fromEntries([...recordings.values()].map((rec) =>
+        [rec.id, unfold(rec).states.map((_, n) => tell(rec, n).replaceAll('`', ''))])));
     for (const [name, check] of Object.entries(checks)) {
         try {
             await check();
