@@ -122,23 +122,27 @@ function draw_source(k)
             mark(view, ran.line, ['ran'], text);
         if (p.file === view.file && p.state !== 'exited') {
             const sleeps = p.state === 'blocked';
-            rows.set(view, mark(view, p.line, ['at', ...here ? ['here'] : [],
-                ...sleeps ? ['sleeps'] : []], sleeps ? `sleeps in ${p.in}` : ''));
+            const row = mark(view, p.line, ['at', ...here ? ['here'] : [],
+                ...sleeps ? ['sleeps'] : []], sleeps ? `sleeps in ${p.in}` : '');
+            if (row)
+                rows.set(view, row);
         }
         view.el.classList.toggle('active', here && live.length > 1);
         view.whose.textContent = live.length > 1 ? recs[k].names[id] : '';
         view.where.innerHTML = (p.stack ?? []).map((name) =>
             `<span>${esc(name)}</span>`).join(' › ');
     }
-    rows.forEach((row, view) => row && reveal(view.code, row));
+    panes[k].source.classList.toggle('many', live.length > 1);
+    panes[k].rows = rows;
 }
 
-/* Scrolls a box, and nothing around it, so that the row isn't near its edge. */
-function reveal(box, row)
+/* Scrolls the source, and nothing around it, so that no row is near an edge. */
+function reveal(row, {code: box})
 {
     const top = row.offsetTop - box.scrollTop, room = box.clientHeight;
     if (top < room * 0.15 || top + row.offsetHeight > room * 0.8)
-        box.scrollTop = row.offsetTop - Math.min(room * 0.4, room - row.offsetHeight);
+        box.scrollTop = row.offsetTop -
+            Math.max(0, Math.min(room * 0.4, room - row.offsetHeight));
 }
 
 /* ---- the kernel ---- */

@@ -141,6 +141,7 @@ function show(p, fresh = p === 0)
     });
     const last = axis.length - 1;
     document.body.classList.toggle('fresh', fresh);
+    panes.forEach(({rows}) => rows.forEach(reveal));
     $('count').textContent = `${at} / ${last}`;
     $('scrubber').value = 1000 * pos[at];
     $('scrubber').setAttribute('aria-valuetext',

@@ -484,8 +484,8 @@ class Recorder:
         for inferior in gdb.inferiors():
             if inferior.num in known or not inferior.pid:
                 continue
-            child = Process("p%d" % (len(self.processes) + 1), inferior,
-                            "child")
+            number = len(self.processes)
+            child = Process("p%d" % (number + 1), inferior, scenarios.CHILD)
             child.calls = [("fork", "fork() = 0",
                             "In the child, fork returns 0.")]
             child.found = dict(self.process.found)
@@ -494,9 +494,11 @@ class Recorder:
             child.fds = self.kernel.fds(child.pid)
             for name in set(child.fds.values()) & set(self.clients):
                 child.title = "child for " + name
+            if scenarios.CHILD == "worker":
+                child.title = "worker %d" % number
             # It stands in fork, on the line on which its parent has been.
             child.shown = dict(self.process.shown, name=child.title,
-                               role="child")
+                               role=child.role)
 
     def one_step(self, p):
         """Lets p run one line, and writes it down."""
@@ -552,7 +554,9 @@ class Recorder:
             return "The %s sleeps in a call." % p.title
         name = p.call.name
         whose = p.fds.get(str(p.call.fd), "")
-        who = "The %s sleeps in %s" % (p.title, name)
+        title = p.title.capitalize() if p.role == "worker" else \
+            "The " + p.title
+        who = "%s sleeps in %s" % (title, name)
         if name in ("read", "recv"):
             return "%s until %s sends something." % (who, whose)
         if name in ("write", "send"):
@@ -576,6 +580,14 @@ class Recorder:
             self.one_step(self.process if self.process in ready else ready[0])
 
     # what a scenario may do beside what its clients do
+
+    def let(self, name, steps=MAX_RUN):
+        """Lets one process run until it sleeps, or for so many steps."""
+        self.wake()
+        p = next(it for it in self.processes if it.name == name)
+        while steps > 0 and not p.asleep and not p.exited:
+            self.one_step(p)
+            steps -= 1
 
     def no_more_descriptors(self):
         """Makes the descriptors that are in use the limit."""

@@ -4,6 +4,7 @@ A script acts through the clients, then yields: the server runs until it
 sleeps. It yields "freeze" to let another action follow at once, and "time" to
 let the call in which the server sleeps wait for as long as it says.
 """
+import os
 
 
 # Functions that are run, but not stepped through: they are no part of the
@@ -21,7 +22,7 @@ SKIP = ("announce", "may_log", "now_ms", "set_nonblocking", "pause_left",
         "has_input", "remove_file", "program_loop", "program_log",
         "on_signal_pipe", "loop_free", "loop_new", "server_start",
         "loop_own", "loop_disown", "server_on_error", "wait_ms",
-        "loop_alive")
+        "loop_alive", "loop_signal", "fork_without")
 
 # Handlers of signals.
 HANDLERS = ("reap", "note_signal")
@@ -35,6 +36,10 @@ PHASES = {"run_timers": "timers", "wait_for_events": "wait", "run_io": "I/O",
 
 # What is shown of a connection's struct.
 FIELDS = ("start", "end", "life", "input", "output", "closing", "wants_drain")
+
+
+# What a process that fork makes is.
+CHILD = "worker" if os.environ.get("REPLAY_SCENARIO") == "workers" else "child"
 
 
 class View:
@@ -416,7 +421,59 @@ class Stale(Scenario):
         yield
 
 
+class Workers(Scenario):
+    title = "Two workers"
+    about = ("The server runs with -w 2: it listens and forks two workers, "
+             "which accept from the one listening socket. A comes, then B. "
+             "Who accepts is up to the kernel; here the recorder lets one "
+             "worker run after the other.")
+    args = ("-w", "2")
+    clients = "AB"
+    moments = {
+        "fork": (lambda s: s.call("fork"),
+                 "The worker has a copy of each descriptor, but makes a loop "
+                 "of its own."),
+        "all-sleep": (lambda s: len(s.states("blocked")) == 3,
+                      "The parent waits for signals and for the end of its "
+                      "workers. Both workers wait for clients."),
+        "a-accepted": (lambda s: s.call("accept4", "accept") and
+                       s.accepted("A"),
+                       "It's this worker's now: no other has a descriptor "
+                       "of A."),
+        "both-wake": (lambda s: s.process_name == "p3" and
+                      s.call("epoll_wait"),
+                      "B in the accept queue has woken both workers: their "
+                      "listening socket is the same."),
+        "b-accepted": (lambda s: s.call("accept4", "accept") and
+                       s.accepted("B"), "This worker was first."),
+        "too-late": (lambda s: s.process_name == "p2" and s.accepted("B") and
+                     s.failed("EAGAIN"),
+                     "The other worker was first. With a blocking listening "
+                     "socket, this one would now sleep, and A would wait."),
+        "b-served": (lambda s: s.clients["B"]["got"] == 5,
+                     "Each worker serves its own client; the parent sleeps "
+                     "all the time."),
+    }
+
+    @staticmethod
+    def script(r):
+        a, b = r.clients["A"], r.clients["B"]
+        a.connect()
+        r.let("p2")
+        yield
+        b.connect()
+        r.let("p2", 1)
+        r.let("p3")
+        yield
+        a.send(b"Hello")
+        r.let("p2")
+        yield
+        b.send(b"Hello")
+        r.let("p3")
+        yield
+
+
 SCENARIOS = {"silent": Silent(), "half-close": HalfClose(),
              "stalled": Stalled(), "descriptors": Descriptors(),
              "idle": Idle(), "sigterm": Sigterm(),
-             "stale": Stale()}
+             "stale": Stale(), "workers": Workers()}

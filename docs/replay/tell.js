@@ -72,13 +72,13 @@ function decided(rec, file, from, to)
         ? ': the loop ends' : ''}.`;
 }
 
-/* Returns where the test of a step stands: the compiler may come back to the
-   first line of a test before it goes on. */
+/* Returns the line of the test that decides in a step: the compiler may come
+   back to an earlier one before it goes on. */
 function test_line(rec, i, p)
 {
-    const {first, last} = statement(rec, p.file, p.line);
+    const {last} = statement(rec, p.file, p.line);
     const earlier = rec.states[i - 2]?.processes?.[rec.states[i].process];
-    return earlier?.line > p.line && earlier.line <= last && p.line === first &&
+    return earlier?.line > p.line && earlier.line <= last &&
         String(earlier.stack) === String(p.stack) ? earlier.line : p.line;
 }
 

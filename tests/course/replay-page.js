@@ -521,9 +521,9 @@ const checks = {
         }
         assert.match(await inside(() => document.getElementById('intro')
             .innerText), /^Both meet wherever a client does the same/);
-        ids.forEach((id, k) => recordings[id].states
-            .filter((s) => s.kind === 'client')
-            .forEach((s) => assert.ok(acts[k].has(s.now), `${id}: ${s.now}`)));
+        ids.forEach((id, k) => recordings[id].states.forEach(({kind}, n) =>
+            assert.ok(kind !== 'client' || acts[k].has(sentence(recordings[id], n)),
+                `${id}/${n}`)));
         assert.ok(shown.some(([a, b]) => a === b), 'they never meet');
         // At the end both have arrived at their last step, and at the start too.
         for (const [key, end] of [['End', -1], ['Home', 0]]) {
@@ -802,6 +802,7 @@ const checks = {
             for (const hash of ['01-silent/b-waits', '02-silent/36',
                 '02-silent/two-processes', '03-stalled/a-send-full',
                 '06-descriptors/150', '06-sigterm/callback', '06-stale/three-ready',
+                '06-workers/too-late',
                 ...width === 1280 ? ['01-silent+02-silent/b-waits'] : []]) {
                 await visit(hash);
                 const wrong = await inside(() => {
