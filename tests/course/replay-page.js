@@ -325,7 +325,7 @@ const checks = {
         assert.deepEqual(await inside(seen),
             expected(recordings['01-silent'], step));
         assert.match(await inside(() => document.getElementById('intro')
-            .textContent), /A real TCP server in C.*The first client/s);
+            .innerText), /A real TCP server in C.*The first client/s);
         const main = await inside(() => [...document.querySelectorAll(
             '#controls .main button')].map((b) => b.textContent.trim()));
         assert.match(main[1], /^Start/);
@@ -397,6 +397,23 @@ const checks = {
         await shot('help');
         await press('Escape');
         assert.ok(!await inside(() => document.querySelector('dialog').open));
+        // Each row of the help's table: forward, back.
+        const rows = await inside(() => [...document.querySelectorAll(
+            '#key-table tbody tr')].map((tr) => [...tr.querySelectorAll('kbd')]
+            .map((kbd) => kbd.textContent)).filter((keys) => keys.length > 1));
+        assert.equal(rows.length, 7);
+        for (const row of rows) {
+            for (const [n, name] of row.entries()) {
+                await visit('03-silent/100');
+                const key = {'→': 'ArrowRight', '←': 'ArrowLeft'}[name.at(-1)] ??
+                    name.replace('Shift+', '');
+                if (name.startsWith('Shift+'))
+                    await press(key.length === 1 ? key.toUpperCase() : key, SHIFT);
+                else
+                    await press(key);
+                assert.equal(Math.sign(await at() - 100), [1, -1][n], name);
+            }
+        }
         await press('2');
         await until(() => location.hash.startsWith('#02'));
     },
@@ -423,14 +440,26 @@ const checks = {
 
     async over()
     {
+        for (const id of ['01-silent', '02-silent', '06-sigterm']) {
+            const {states} = recordings[id], last = states.length - 1;
+            const deep = ({process, processes}) => processes[process].stack.length;
+            let over = 0;
+            for (let n = 0; n < last; n += 3) {
+                const after = states.findIndex((s, m) => m > n &&
+                    !['client', 'outside'].includes(s.kind) &&
+                    s.process === states[n].process && deep(s) <= deep(states[n]));
+                over += after > n + 1;
+                await visit(`${id}/${n}`);
+                await button('over', 1);
+                assert.equal(await at(), after < 0 ? last : after, `${id}/${n}`);
+            }
+            assert.ok(over > 2, `${id}: over ${over}`);
+        }
         const {states} = recordings['01-silent'];
-        const deep = (n) => states[n].processes.p1.stack.length;
-        const before = states.findIndex((_, n) => deep(n + 1) > deep(n));
-        const after = states.findIndex((s, n) => n > before &&
-            s.kind !== 'client' && deep(n) <= deep(before));
+        const before = states.findIndex(({processes}, n) =>
+            states[n + 1].processes.p1.stack.length > processes.p1.stack.length);
         await visit(`01-silent/${before}`);
         await button('over', 1);
-        assert.equal(await at(), after);
         await button('over', -1);
         assert.equal(await at(), before);
     },
@@ -565,13 +594,14 @@ const checks = {
             .map((pane) => getComputedStyle(pane.querySelector('.only > i') ??
                 pane, '::before').content));
         assert.deepEqual(await signs(), ['"−"', '"+"']);
+        const intro = () => inside(() => document.getElementById('intro').innerText);
+        assert.match(await intro(), /− and [+] mark the lines/);
         await visit('04-silent+03-silent/0');
         assert.deepEqual(await signs(), ['"+"', '"−"']);
         // Where most lines differ none is marked, and nothing says so.
         await visit('01-silent+06-silent/0');
         assert.deepEqual(await signs(), ['none', 'none']);
-        assert.doesNotMatch(await inside(() => document.getElementById('intro')
-            .innerText), /−/);
+        assert.doesNotMatch(await intro(), /−/);
     },
 
     async two_processes()
@@ -601,6 +631,10 @@ const checks = {
                 b.classList.contains('watched')]));
         await visit('04-descriptors/paused');
         assert.deepEqual(await wires(), [['3', 'paused', true], ['4', 'IN', true]]);
+        await visit('03-stalled/interest-changes');
+        assert.deepEqual(await wires(), [['3', 'IN', true], ['4', 'OUT', true]]);
+        await press('ArrowLeft'); // it isn't asleep yet
+        assert.deepEqual((await wires()).map(([, , sleeps]) => sleeps), [false, false]);
         for (const [id, how] of [['03-silent', ({locals}, fd) =>
             locals.readable.includes(fd)], ['05-silent', () => true]]) {
             const {states} = recordings[id];
@@ -677,6 +711,8 @@ const checks = {
                     `${rec.id}/${n}`);
             }
         }
+        await visit('03-stalled/drained');
+        assert.deepEqual(await marked(), []);
         await visit('03-stalled/a-send-full');
         assert.deepEqual(await inside(() => [...document.querySelectorAll(
             '.kernel .tube > i')].map((e) => e.style.width)), Array(4).fill('100%'));
@@ -719,27 +755,12 @@ const checks = {
             for (const id of [...width === 1280 ? ids : ['02-silent', '03-stalled',
                 '06-stale'], '01-silent+02-silent', '03-stalled+04-stalled']) {
                 await visit(`${id}/0`);
-                const {wrong, names} = await inside(() => {
-                    const wrong = [];
-                    for (const lane of document.querySelectorAll('#lanes .lane')) {
-                        const end = lane.getBoundingClientRect().right;
-                        const boxes = [...lane.querySelectorAll('.mark, .span')]
-                            .filter((e) => e.textContent);
-                        boxes.forEach((e, i) => {
-                            const a = e.getBoundingClientRect();
-                            if (a.right > end + 1 || e.scrollWidth > e.clientWidth + 1 ||
-                                boxes.slice(0, i).some((f) => {
-                                    const b = f.getBoundingClientRect();
-                                    return a.left < b.right - 1 && b.left < a.right - 1 &&
-                                        a.top < b.bottom - 2 && b.top < a.bottom - 2;
-                                }))
-                                wrong.push(e.textContent);
-                        });
-                    }
-                    return {wrong, names: [...document.querySelectorAll(
-                        '.moments .mark')].map((e) => e.textContent.toLowerCase())};
+                const {names, titles} = await inside(() => {
+                    const marks = [...document.querySelectorAll('.moments .mark')];
+                    return {names: marks.map((e) => e.textContent.toLowerCase()),
+                        titles: marks.map((e) => e.title)};
                 });
-                assert.deepEqual(wrong, [], `${id} at ${width}`);
+                assert.deepEqual(await inside(messy), [], `${id} at ${width}`);
                 if (width === 1280 && !id.includes('+')) {
                     const {moments} = recordings[id];
                     assert.deepEqual(names, Object.keys(moments)
@@ -750,9 +771,16 @@ const checks = {
                 if (width === 1280 && id === '01-silent+02-silent') {
                     for (const name of ['01: b served', '02: b served', 'b waits'])
                         assert.ok(names.includes(name), `${names} have ${name}`);
+                    for (const title of ['01: moment b-served', 'moment b-waits'])
+                        assert.ok(titles.includes(title), `${titles} have ${title}`);
                 }
             }
         }
+        // And not after the window has changed its size, either.
+        await screen(1280, 860);
+        await visit('03-stalled/0');
+        await screen(910, 860);
+        await until(`() => innerWidth === 910 && (${messy})().length === 0`);
         await screen(1280, 800);
     },
 
@@ -1066,6 +1094,29 @@ const checks = {
             .textContent), /<\/script> <!-- <script>$/);
     },
 };
+
+// Returns the labels of the timeline that are cut or cover another (this runs in
+// the page).
+function messy()
+{
+    const wrong = [];
+    for (const lane of document.querySelectorAll('#lanes .lane')) {
+        const end = lane.getBoundingClientRect().right;
+        const boxes = [...lane.querySelectorAll('.mark, .span')]
+            .filter((e) => e.textContent);
+        boxes.forEach((e, i) => {
+            const a = e.getBoundingClientRect();
+            if (a.right > end + 1 || e.scrollWidth > e.clientWidth + 1 ||
+                boxes.slice(0, i).some((f) => {
+                    const b = f.getBoundingClientRect();
+                    return a.left < b.right - 1 && b.left < a.right - 1 &&
+                        a.top < b.bottom - 2 && b.top < a.bottom - 2;
+                }))
+                wrong.push(e.textContent);
+        });
+    }
+    return wrong;
+}
 
 // Returns the texts whose contrast is below 4.5 (this runs in the page).
 function faint()
