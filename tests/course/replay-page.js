@@ -921,17 +921,18 @@ const checks = {
     {
         await screen(670, 580);
         await load('01-silent/b-waits', `${PAGE}?embed`);
-        const {width, height, header, whole, code, kernel} = await inside(() => {
-            const height = (selector) => document.querySelector(selector)
-                .getBoundingClientRect().height;
-            return {width: document.documentElement.scrollWidth,
-                height: document.documentElement.scrollHeight,
-                header: height('header'), code: height('.code'),
-                kernel: height('.side'), whole: document
-                    .getElementById('whole').href};
+        const {size, header, code, kernel, footer, whole} = await inside(() => {
+            const box = (selector) => document.querySelector(selector)
+                .getBoundingClientRect().toJSON(), root = document.documentElement;
+            return {size: [root.scrollWidth, root.scrollHeight], header: box('header'),
+                code: box('.code'), kernel: box('.side'), footer: box('footer'),
+                whole: document.getElementById('whole').href};
         });
-        assert.deepEqual([width, height, header], [670, 580, 0]);
-        assert.ok(code > 200 && kernel > 200);
+        assert.deepEqual([...size, footer.bottom, header.height], [670, 580, 580, 0]);
+        for (const {height, bottom} of [code, kernel])
+            assert.ok(height > 200 && bottom <= footer.top);
+        assert.ok(code.right <= kernel.left);
+        assert.ok(await inside(() => document.getElementById('whole').offsetParent));
         assert.ok(whole.startsWith(`${PAGE}#01-silent/`), whole);
         await shot('embedded');
         await screen(1280, 800);
@@ -942,14 +943,19 @@ const checks = {
     {
         await visit('01-silent/0');
         const live = () => inside(() =>
-            document.querySelector('[aria-live]').textContent);
+            document.querySelector('.now[aria-live=polite]').textContent);
         const first = await live();
         await press('ArrowRight');
         assert.notEqual(await live(), first);
+        const said = sentence(recordings['01-silent'], 1);
+        assert.ok((await live()).endsWith(said));
+        assert.equal(await inside(() => document.getElementById('scrubber')
+            .getAttribute('aria-valuetext')), `Step 1 of ${
+            recordings['01-silent'].steps.length}: ${said}`);
         const nameless = await inside(() => [...document.querySelectorAll(
             'button, select, input, a, [role=region], [role=group]')]
             .filter((e) => !(e.getAttribute('aria-label') ?? e.labels?.[0]
-                ?.textContent ?? e.textContent).trim())
+                ?.textContent ?? (e.role ? '' : e.textContent)).trim())
             .map((e) => e.outerHTML));
         assert.deepEqual(nameless, []);
         assert.deepEqual(await inside(() => [...document.querySelectorAll(
@@ -1046,10 +1052,11 @@ const checks = {
             '            break;',                                // 9
             '        q->sum += i;', '    }',                     // 10
             '    while (more(n) &&', '           n > 0)',        // 12
-            '    {', '        c->end = g(n);', '    }',          // 14
-            '    struct q *q;', '    g(n);', '    return sum;',  // 17
-            '}', 'void h(void) {', '    if (f(1) == 0)',         // 20
-            '        return;', '}'].join('\n');                  // 23
+            '    {', '        c->end = g(n);',                   // 14
+            '        if (c->end)', '            break;', '    }', // 16
+            '    struct q *q;', '    g(n); // twice',            // 19
+            '    return sum;', '}', 'void h(void) {',            // 21
+            '    if (f(1) == 0)', '        return;', '}'].join('\n'); // 24
         const steps = [ // line, deeper than h, sum: what is said
             [3, 1, , 'h calls f.'], [4, 1, 0, 'sum is 0.'], [5, 1, 0, 'i < n is true.'],
             [4, 1, 0, 'i == 1 is true.'], [5, 1, 0, 'i < n is true.'],
@@ -1058,15 +1065,16 @@ const checks = {
             [7, 1, 0, 'i < n is true.'], [8, 1, 3, 'sum is 3.'],
             [12, 1, 3, 'g(sum) is true.'], [13, 1, 3, 'more(n) is true.'],
             [12, 1, 3, 'f goes back to line 12.'], [15, 1, 3, 'n > 0 is true.'],
-            [12, 1, 3, 'f sets c->end to g(n).'],
-            [17, 1, 3, 'more(n) is false: the loop ends.'], [18, 1, 3, 'f makes q.'],
-            [19, 1, 3, 'f calls g(n).'],
-            [23, 0, , 'f returns sum (3) to h. f(1) == 0 is true.'],
-            [3, 1, , 'h calls f.']];
+            [16, 1, 3, 'f sets c->end to g(n).'], [12, 1, 3, 'c->end is false.'],
+            [19, 1, 3, 'more(n) is false: the loop ends.'], [20, 1, 3, 'f makes q.'],
+            [21, 1, 3, 'f calls g(n).'],
+            [25, 0, , 'f returns sum (3) to h. f(1) == 0 is true.'],
+            [16, 1, , 'h calls f.'], [19, 1, , 'c->end is true.'],
+            [3, 1, , 'f makes q.']];
         const state = (line, deeper, sum) => ({now: '', process: 'p1', processes: {p1: {
             file: 'a.c', line, function: 'hf'[deeper], stack: ['h', 'f'].slice(0, deeper + 1),
             locals: {sum: sum === undefined ? null : String(sum)}}}});
-        await load_odd({start: {...state(22, 0), now: 'It starts.', kind: 'line'},
+        await load_odd({start: {...state(24, 0), now: 'It starts.', kind: 'line'},
             files: {'a.c': code}, steps: [...steps.map((step) => state(...step)),
                 {...state(4, 1, 0), now: 'Line 3 has run.'}]});
         const all = (await walk('step', 1)).map(([, {now}]) => now);
