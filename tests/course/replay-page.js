@@ -620,6 +620,18 @@ const checks = {
             live.map((p) => String(p.line)));
         views.forEach(([name], n) => assert.ok(name.startsWith(live[n].name)));
         await shot('two-processes');
+        // However many there are, one sees the line of each.
+        for (const [hash, n] of [['02-silent/two-processes', 2], ['02-silent/b-waits', 3],
+            ['06-workers/all-sleep', 3], ['06-workers/too-late', 3]]) {
+            await load(hash);
+            assert.deepEqual(await inside(() => [...document.querySelectorAll('.view')]
+                .map((view) => {
+                    const [row, code] = ['.l.at', '.code'].map((selector) =>
+                        view.querySelector(selector).getBoundingClientRect());
+                    return row.top >= code.top && row.bottom <= code.bottom;
+                })), Array(n).fill(true), hash);
+            await shot(hash.replace('/', '-'));
+        }
     },
 
     // What select is asked for, its caller's variables tell as well; epoll was
@@ -633,8 +645,10 @@ const checks = {
         assert.deepEqual(await wires(), [['3', 'paused', true], ['4', 'IN', true]]);
         await visit('03-stalled/interest-changes');
         assert.deepEqual(await wires(), [['3', 'IN', true], ['4', 'OUT', true]]);
-        await press('ArrowLeft'); // it isn't asleep yet
-        assert.deepEqual((await wires()).map(([, , sleeps]) => sleeps), [false, false]);
+        await visit('05-silent/both-ready');
+        assert.deepEqual((await wires()).map((wire) => wire[2]), [true, true, true]);
+        await press('ArrowRight', SHIFT); // to the system call: it's awake
+        assert.deepEqual((await wires()).map((wire) => wire[2]), [false, false, false]);
         for (const [id, how] of [['03-silent', ({locals}, fd) =>
             locals.readable.includes(fd)], ['05-silent', () => true]]) {
             const {states} = recordings[id];
@@ -864,13 +878,17 @@ const checks = {
 
     async themes()
     {
-        await visit('03-silent/b-waits');
         const grounds = [];
         for (const scheme of ['light', 'dark']) {
             await media('prefers-color-scheme', scheme);
             grounds.push(await inside(() =>
                 getComputedStyle(document.body).backgroundColor));
-            assert.deepEqual(await inside(faint), [], scheme);
+            for (const hash of ['03-stalled/a-send-full', '06-sigterm/signal',
+                '06-sigterm/ends', '06-workers/too-late', '03-silent+04-silent/9',
+                '03-silent/b-waits']) {
+                await visit(hash);
+                assert.deepEqual(await inside(faint), [], `${scheme}: ${hash}`);
+            }
             await shot(scheme);
         }
         assert.notEqual(grounds[0], grounds[1]);
@@ -941,17 +959,18 @@ const checks = {
 
     async for_screen_readers()
     {
-        await visit('01-silent/0');
+        const rec = recordings['01-silent'];
+        const n = told[rec.id].findIndex((text) => / is false/.test(text));
+        await visit(`01-silent/${n - 1}`);
         const live = () => inside(() =>
             document.querySelector('.now[aria-live=polite]').textContent);
         const first = await live();
         await press('ArrowRight');
         assert.notEqual(await live(), first);
-        const said = sentence(recordings['01-silent'], 1);
-        assert.ok((await live()).endsWith(said));
+        assert.ok((await live()).endsWith(sentence(rec, n)));
         assert.equal(await inside(() => document.getElementById('scrubber')
-            .getAttribute('aria-valuetext')), `Step 1 of ${
-            recordings['01-silent'].steps.length}: ${said}`);
+            .getAttribute('aria-valuetext')),
+        `Step ${n} of ${rec.steps.length}: ${sentence(rec, n)}`);
         const nameless = await inside(() => [...document.querySelectorAll(
             'button, select, input, a, [role=region], [role=group]')]
             .filter((e) => !(e.getAttribute('aria-label') ?? e.labels?.[0]
