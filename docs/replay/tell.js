@@ -63,10 +63,10 @@ function decided(rec, file, from, to)
     } else if (!holds && jump) {
         // The compiler may jump without running that line.
         const closes = line(end).trim().startsWith('}');
-        if (closes && jump !== 'return' && jump !== 'break')
+        if (closes && (jump === 'return' ? to === 0 : jump !== 'break'))
             return '';
-        holds = jump === 'return' ? to === 0 && !closes
-            : jump === 'break' && closes ? to > first : to !== end;
+        holds = jump === 'return' ? to === 0 : jump === 'break' && closes
+            ? to > first : to !== end;
     }
     return `\`${test}\` is ${holds}${!holds && word !== 'if' && to !== 0 && !inside
         ? ': the loop ends' : ''}.`;
@@ -86,7 +86,9 @@ function test_line(rec, i, p)
 function done(rec, p, to)
 {
     const {first, last, text} = statement(rec, p.file, p.line);
-    if (!text.endsWith(';') || text.length > 90 || to >= first && to <= last)
+    if (!text.endsWith(';') || text.length > 90 || to >= first && to <= last ||
+        /^(\} ?)?(if|else|while|for|do|case|default|continue|break|goto|return)\b/
+            .test(text))
         return '';
     const [, name, value] = /^(?:[a-z][\w ]* \**)?([\w.>[\]() +-]+?) = (.+);$/i
         .exec(text) ?? [];
@@ -95,8 +97,6 @@ function done(rec, p, to)
     const [, declared] = /^(?:struct )?\w+ \**(\w+(?:\[.*\])?);$/.exec(text) ?? [];
     if (declared)
         return `${p.function} makes \`${declared}\`.`;
-    if (/^(continue|break|goto|return)\b/.test(text))
-        return '';
     return `${p.function} ${/^\w+\(/.test(text) ? 'calls' : 'does'} \`${
         text.slice(0, -1)}\`.`;
 }

@@ -1073,9 +1073,10 @@ const checks = {
             '    while (more(n) &&', '           n > 0)',        // 12
             '    {', '        c->end = g(n);',                   // 14
             '        if (c->end)', '            break;', '    }', // 16
-            '    struct q *q;', '    g(n); // twice',            // 19
-            '    return sum;', '}', 'void h(void) {',            // 21
-            '    if (f(1) == 0)', '        return;', '}'].join('\n'); // 24
+            '    struct q *q;', '    if (n) n = 2;',             // 19
+            '    g(n); // twice', '    return sum;', '}',        // 21
+            'void h(void) {', '    if (f(1) == 0)',              // 24
+            '        return;', '}'].join('\n');                  // 26
         const steps = [ // line, deeper than h, sum: what is said
             [3, 1, , 'h calls f.'], [4, 1, 0, 'sum is 0.'], [5, 1, 0, 'i < n is true.'],
             [4, 1, 0, 'i == 1 is true.'], [5, 1, 0, 'i < n is true.'],
@@ -1086,14 +1087,14 @@ const checks = {
             [12, 1, 3, 'f goes back to line 12.'], [15, 1, 3, 'n > 0 is true.'],
             [16, 1, 3, 'f sets c->end to g(n).'], [12, 1, 3, 'c->end is false.'],
             [19, 1, 3, 'more(n) is false: the loop ends.'], [20, 1, 3, 'f makes q.'],
-            [21, 1, 3, 'f calls g(n).'],
-            [25, 0, , 'f returns sum (3) to h. f(1) == 0 is true.'],
+            [21, 1, 3, 'f goes on to line 21.'], [22, 1, 3, 'f calls g(n).'],
+            [26, 0, , 'f returns sum (3) to h. f(1) == 0 is true.'],
             [16, 1, , 'h calls f.'], [19, 1, , 'c->end is true.'],
             [3, 1, , 'f makes q.']];
         const state = (line, deeper, sum) => ({now: '', process: 'p1', processes: {p1: {
             file: 'a.c', line, function: 'hf'[deeper], stack: ['h', 'f'].slice(0, deeper + 1),
             locals: {sum: sum === undefined ? null : String(sum)}}}});
-        await load_odd({start: {...state(24, 0), now: 'It starts.', kind: 'line'},
+        await load_odd({start: {...state(25, 0), now: 'It starts.', kind: 'line'},
             files: {'a.c': code}, steps: [...steps.map((step) => state(...step)),
                 {...state(4, 1, 0), now: 'Line 3 has run.'}]});
         const all = (await walk('step', 1)).map(([, {now}]) => now);
