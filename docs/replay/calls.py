@@ -19,39 +19,35 @@ TOUCH = CALLS[:8]  # those after which the sockets may be different
 WAITS = ("select", "poll", "epoll_wait", "nanosleep")
 
 
-class CallBreakpoint(gdb.Breakpoint):
-    """Stops nothing, but notes a call when it begins."""
-
-    def __init__(self, recorder, name):
-        super().__init__("*" + name, internal=True)
-        self.silent = True
-        self.recorder = recorder
-        self.name = name
+class Note:
+    """A breakpoint that stops nothing, but notes something."""
 
     def stop(self):
         try:
-            self.recorder.call_begins(self.name)
+            self.note()
         except Exception as error:  # gdb would say little of it
             self.recorder.failure = self.recorder.failure or error
         return False
 
 
-class ReturnBreakpoint(gdb.FinishBreakpoint):
-    """Stops nothing, but notes what the call has returned."""
+class CallBreakpoint(Note, gdb.Breakpoint):
+    """Notes a call when it begins."""
+
+    def __init__(self, recorder, name):
+        super().__init__("*" + name, internal=True)
+        self.silent = True
+        self.recorder = recorder
+        self.note = lambda: recorder.call_begins(name)
+
+
+class ReturnBreakpoint(Note, gdb.FinishBreakpoint):
+    """Notes what a call has returned."""
 
     def __init__(self, recorder, process, call):
         super().__init__(gdb.newest_frame(), internal=True)
         self.silent = True
         self.recorder = recorder
-        self.process = process
-        self.call = call
-
-    def stop(self):
-        try:
-            self.recorder.call_returns(self.process, self.call)
-        except Exception as error:
-            self.recorder.failure = self.recorder.failure or error
-        return False
+        self.note = lambda: recorder.call_returns(process, call)
 
 
 def errno_name(number):
@@ -134,6 +130,9 @@ class Call:
         else:
             result = str(value)
         data = getattr(self, "data", b"")
+        text = {"accept": "%d, NULL, NULL",
+                "accept4": "%d, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC"
+                }.get(name, "%d") % self.fd
         if name in ("read", "recv") and value > 0:
             data = memory(a[1], min(value, 64))
         if name in ("read", "write", "recv", "send"):
@@ -145,12 +144,6 @@ class Call:
             if name in ("read", "recv") and value <= 0:
                 shown = "buf" if value < 0 else '""'
             text = "%d, %s, %d" % (self.fd, shown, a[2])
-        elif name == "accept":
-            text = "%d, NULL, NULL" % self.fd
-        elif name == "accept4":
-            text = "%d, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC" % self.fd
-        elif name == "close":
-            text = str(self.fd)
         elif name == "shutdown":
             text = "%d, %s" % (self.fd, ("SHUT_RD", "SHUT_WR",
                                          "SHUT_RDWR")[a[1]])
@@ -198,8 +191,6 @@ class Call:
                 result = self.recorder.pid_name(value)
         elif name == "nanosleep":
             text = time_text(self.timeout)
-        else:
-            text = str(self.fd)
         return "%s(%s) = %s" % (name, text, result)
 
     def sentence(self, value, error, who):

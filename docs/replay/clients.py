@@ -8,7 +8,9 @@ from values import quoted
 STATES = ["?", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
           "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING"]
 
-PIPE = "signal pipe" if os.environ["REPLAY_STAGE"][:2] == "06" else "pipe"
+OURS = os.environ["REPLAY_STAGE"][:2] == "06"
+PIPE = "signal pipe" if OURS else "pipe"
+SOCKET = "workers' socket" if OURS else "socket"
 
 
 class Failure(Exception):
@@ -93,7 +95,7 @@ class Kernel:
             if fd in words:
                 result[fd] = words[fd]
             elif link.startswith("socket:["):
-                result[fd] = self.inodes.get(int(link[8:-1]), "socket")
+                result[fd] = self.inodes.get(int(link[8:-1]), SOCKET)
             elif link.startswith("anon_inode:["):
                 result[fd] = link[12:-1].replace("eventpoll", "epoll")
             elif link.startswith("pipe:"):

@@ -12,6 +12,10 @@ const esc = (x) =>
 const number = (n) => Number(n).toLocaleString('en-US');
 const range = (n) => Array.from({length: n}, (_, i) => i);
 
+/* Returns true if a step is no server's: a client acts, or somebody sends a
+   signal. */
+const from_outside = ({kind}) => kind === 'client' || kind === 'outside';
+
 /* Returns target changed by a merge patch (RFC 7396); changes neither. */
 function merge(target, patch)
 {
@@ -177,13 +181,13 @@ function common(a, b)
 
 /* Returns the positions that one scrubber goes through: for each a list with
    the step of each recording. Two recordings meet wherever a client does the
-   same in both; in between each goes on by itself, and waits for the other. */
+   same in both, or anybody else outside; in between each goes on by itself, and waits for the other. */
 function align(recs)
 {
     if (recs.length === 1)
         return recs[0].states.map((_, i) => [i]);
     const acts = recs.map((rec) => range(rec.states.length)
-        .filter((i) => i > 0 && rec.states[i].kind === 'client'));
+        .filter((i) => i > 0 && from_outside(rec.states[i])));
     const texts = acts.map((list, k) => list.map((i) => recs[k].states[i].now));
     const meetings = common(...texts).map(([i, j]) => [acts[0][i], acts[1][j]]);
     const ends = recs.map((rec) => rec.states.length);

@@ -74,34 +74,6 @@ function view_of(k, id)
     return view;
 }
 
-/* Returns the variables that a step changed, as pairs. */
-function changes(s, was)
-{
-    const now = process(s), then = was.processes?.[s.process] ?? {};
-    const all = (p) => ({...p.globals, ...p.locals, ...Object.fromEntries(
-        (p.conns ?? []).filter((c) => then.conns?.some((x) => x.name === c.name))
-            .flatMap((c) => Object.entries(c.fields ?? {}).map(([field, value]) =>
-                [`${c.name}.${field}`, short(field, value)])))});
-    const old = all(then);
-    return s.kind !== 'line' || now.stack?.length !== then.stack?.length ? []
-        : Object.entries(all(now)).filter(([name, value]) => old[name] !== value)
-            .slice(0, 3);
-}
-
-/* Returns what the last step did, as a sentence: the recorder's, or our own if
-   it only says which line has run, because another one is marked by then. */
-function caption(s, was)
-{
-    const now = process(s), then = was.processes?.[s.process] ?? {};
-    const changed = changes(s, was).map((pair) => pair.join(' is now '));
-    if (s.kind !== 'line' || !/^Line \d+ has run\.$/.test(s.now))
-        return s.now;
-    if (now.stack?.length < then.stack?.length)
-        return `${then.function} has returned to ${now.function}.`;
-    return changed.length > 0 ? `${changed.join(', ')}.`
-        : `${now.line > then.line ? 'On' : 'Back'} to line ${now.line}.`;
-}
-
 function mark(view, line, classes, text)
 {
     const row = view.code.children[line - 1];
@@ -145,28 +117,32 @@ function draw_source(k)
         }
         view.marks = [];
         const ran = was.processes?.[id], text = !here ? '' : s.call?.text ??
-            changes(s, was).map((pair) => pair.join(' = ')).join(', ');
-        if (text && ran?.file === view.file)
+            changes(recs[k], axis[at][k]).map((pair) => pair.join(' = ')).join(', ');
+        if (text && ran?.file === view.file && ran.stack?.length >= p.stack?.length)
             mark(view, ran.line, ['ran'], text);
         if (p.file === view.file && p.state !== 'exited') {
             const sleeps = p.state === 'blocked';
-            rows.set(view, mark(view, p.line, ['at', ...here ? ['here'] : [],
-                ...sleeps ? ['sleeps'] : []], sleeps ? `sleeps in ${p.in}` : ''));
+            const row = mark(view, p.line, ['at', ...here ? ['here'] : [],
+                ...sleeps ? ['sleeps'] : []], sleeps ? `sleeps in ${p.in}` : '');
+            if (row)
+                rows.set(view, row);
         }
         view.el.classList.toggle('active', here && live.length > 1);
         view.whose.textContent = live.length > 1 ? recs[k].names[id] : '';
         view.where.innerHTML = (p.stack ?? []).map((name) =>
             `<span>${esc(name)}</span>`).join(' › ');
     }
-    rows.forEach((row, view) => row && reveal(view.code, row));
+    panes[k].source.classList.toggle('many', live.length > 1);
+    panes[k].rows = rows;
 }
 
-/* Scrolls a box, and nothing around it, so that the row isn't near its edge. */
-function reveal(box, row)
+/* Scrolls the source, and nothing around it, so that no row is near an edge. */
+function reveal(row, {code: box})
 {
     const top = row.offsetTop - box.scrollTop, room = box.clientHeight;
     if (top < room * 0.15 || top + row.offsetHeight > room * 0.8)
-        box.scrollTop = row.offsetTop - Math.min(room * 0.4, room - row.offsetHeight);
+        box.scrollTop = row.offsetTop -
+            Math.max(0, Math.min(room * 0.4, room - row.offsetHeight));
 }
 
 /* ---- the kernel ---- */
@@ -396,7 +372,7 @@ function draw_variables(k)
 function spread()
 {
     const wide = axis.map((_, p) => p === 0 || recs.some((_, k) =>
-        moved(k, p) && ['client', 'blocked'].includes(state(k, p).kind)));
+        moved(k, p) && (from_outside(state(k, p)) || state(k, p).kind === 'blocked')));
     const many = wide.filter(Boolean).length;
     const weight = Math.max(3, (axis.length - many) / many);
     pos = [0];

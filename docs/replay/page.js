@@ -14,6 +14,7 @@ let saving = 0;
 
 const state = (k, p = at) => recs[k].states[axis[p][k]];
 const before = (k) => recs[k].states[Math.max(axis[at][k] - 1, 0)];
+const said = (k) => caption(recs[k], axis[at][k]);
 const moved = (k, p) => p > 0 && axis[p][k] !== axis[p - 1][k];
 const process = (s) => s.processes?.[s.process] ?? {};
 const depth = (s) => process(s).stack?.length ?? 0;
@@ -23,7 +24,7 @@ const comes = (kind) => (p) =>
 /* Returns true if p is in the function where we are now, or in its caller. */
 function above(p)
 {
-    return recs.some((_, k) => moved(k, p) && state(k, p).kind !== 'client' &&
+    return recs.some((_, k) => moved(k, p) && !from_outside(state(k, p)) &&
         state(k, p).process === state(k).process &&
         depth(state(k, p)) <= depth(state(k)));
 }
@@ -96,8 +97,8 @@ function play()
     $('play').textContent = '❚❚ Pause';
     const next = () => {
         show(at + 1);
-        const slow = recs.some((_, k) => ['client', 'blocked', 'call']
-            .includes(state(k).kind) && moved(k, at));
+        const slow = recs.some((_, k) => moved(k, at) && (from_outside(state(k)) ||
+            ['blocked', 'call'].includes(state(k).kind)));
         playing = setTimeout(at < axis.length - 1 ? next : pause,
             slow ? 1400 : 500);
     };
@@ -107,7 +108,7 @@ function play()
 /* ---- the page ---- */
 
 const KINDS = {line: 'line', call: 'system call', blocked: 'blocked',
-    client: 'client', exit: 'exit'};
+    client: 'client', outside: 'from outside', exit: 'exit'};
 
 function link(where)
 {
@@ -128,10 +129,10 @@ function show(p, fresh = p === 0)
 {
     at = Math.min(Math.max(p, 0), axis.length - 1);
     recs.forEach((_, k) => {
-        const s = state(k), pane = panes[k];
-        const text = `${moment_of(k)}<b class="kind ${esc(s.kind)}">${at === 0
-            ? 'start' : esc(KINDS[s.kind] ?? s.kind)}</b> ${
-            esc(caption(s, before(k)))}`;
+        const {kind} = state(k), pane = panes[k];
+        const text = `${moment_of(k)}<b class="kind ${esc(kind)}">${at === 0
+            ? 'start' : esc(KINDS[kind] ?? kind)}</b> <span>${esc(said(k))
+            .replace(/`(.*?)`/g, '<code>$1</code>')}</span>`;
         if (pane.now.innerHTML !== text)
             pane.now.innerHTML = text;
         draw_source(k);
@@ -140,10 +141,11 @@ function show(p, fresh = p === 0)
     });
     const last = axis.length - 1;
     document.body.classList.toggle('fresh', fresh);
+    panes.forEach(({rows}) => rows.forEach(reveal));
     $('count').textContent = `${at} / ${last}`;
     $('scrubber').value = 1000 * pos[at];
     $('scrubber').setAttribute('aria-valuetext',
-        `Step ${at} of ${last}: ${caption(state(0), before(0))}`);
+        `Step ${at} of ${last}: ${said(0).replaceAll('`', '')}`);
     $('now-line').style.left = percent(pos[at]);
     document.querySelectorAll('[data-by]').forEach((button) =>
         button.setAttribute('aria-disabled',

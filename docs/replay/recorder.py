@@ -449,8 +449,8 @@ class Recorder:
         p.shown = it
 
     def add(self, kind, now, call=None):
-        process = self.process.name if kind != "client" else \
-            self.last["process"]
+        process = self.last["process"] if kind in ("client", "outside") \
+            else self.process.name
         state = {"now": now, "kind": kind, "process": process,
                  "processes": {p.name: p.shown for p in self.processes},
                  "sockets": self.sockets,
@@ -469,16 +469,14 @@ class Recorder:
         self.last = state
 
     def find_moments(self, state):
-        """Notes the moments that this state is, and has it say so."""
+        """Notes the moments that this state is, and what they mean."""
         view = scenarios.View(state, self.text)
         for name in self.scenario.moments_of(JOB["stage"]):
             condition, meaning = self.scenario.moments[name]
             if name not in self.moments and condition(view):
                 self.moments[name] = len(self.steps) + (self.last is not None)
-                now = re.sub(r"^Line \d+ has run\.$", "", state["now"])
-                state["now"] = " ".join([
-                    re.sub('"$', '".', now),
-                    meaning.format_map(view.numbers)]).strip()
+                state["means"] = " ".join(filter(None, (
+                    state.get("means"), meaning.format_map(view.numbers))))
 
     def new_processes(self):
         """Finds the children that fork has made."""
@@ -486,8 +484,8 @@ class Recorder:
         for inferior in gdb.inferiors():
             if inferior.num in known or not inferior.pid:
                 continue
-            child = Process("p%d" % (len(self.processes) + 1), inferior,
-                            "child")
+            number = len(self.processes)
+            child = Process("p%d" % (number + 1), inferior, scenarios.CHILD)
             child.calls = [("fork", "fork() = 0",
                             "In the child, fork returns 0.")]
             child.found = dict(self.process.found)
@@ -496,9 +494,11 @@ class Recorder:
             child.fds = self.kernel.fds(child.pid)
             for name in set(child.fds.values()) & set(self.clients):
                 child.title = "child for " + name
+            if scenarios.CHILD == "worker":
+                child.title = "worker %d" % number
             # It stands in fork, on the line on which its parent has been.
             child.shown = dict(self.process.shown, name=child.title,
-                               role="child")
+                               role=child.role)
 
     def one_step(self, p):
         """Lets p run one line, and writes it down."""
@@ -542,46 +542,21 @@ class Recorder:
         if called:
             self.add("call", " ".join(it[2] for it in called),
                      (called[-1][0], "; ".join(it[1] for it in called)))
-        elif len(p.shown["stack"]) > len(stack):
-            new = p.shown["stack"][len(stack):]
-            if new[0] in scenarios.HANDLERS:
-                self.add("line", "A signal comes: the kernel has %s run %s." %
-                         (stack[-1], new[0]))
-            else:
-                self.add("line", "%s calls %s." % (
-                    stack[-1], ", which calls ".join(new)))
+        elif p.shown["function"] in scenarios.HANDLERS and \
+                len(p.shown["stack"]) > len(stack):
+            self.add("line", "A signal comes: the kernel has %s run %s." %
+                     (stack[-1], p.shown["function"]))
         else:
-            self.add("line", (self.changes(was, p.shown) or
-                              "Line %d has run" % line) + ".")
-
-    def changes(self, was, now):
-        """What a line has changed, as a sentence, or "". A variable that had
-        no value yet has got it there only if the line names it."""
-        text = self.files[was["file"]].split("\n")[was["line"] - 1]
-        pointers = {it: name + "->" for name, it in was["locals"].items()}
-
-        def variables(p):
-            it = dict(p["locals"] if was["stack"] == now["stack"] else (),
-                      **p["globals"])
-            for conn in p["conns"]:
-                name = pointers.get(conn["name"], conn["name"] + "'s ")
-                it.update((name + field, value)
-                          for field, value in conn["fields"].items())
-            return it
-
-        old = variables(was)
-        return ", ".join(
-            "%s is %s" % (name, value)
-            for name, value in variables(now).items()
-            if value != old.get(name) and (name in old or re.search(
-                r"\b%s\b" % name.split("->")[0], text)))
+            self.add("line", "")  # the page says what it did
 
     def sleep_sentence(self, p):
         if p.call is None:
             return "The %s sleeps in a call." % p.title
         name = p.call.name
         whose = p.fds.get(str(p.call.fd), "")
-        who = "The %s sleeps in %s" % (p.title, name)
+        title = p.title.capitalize() if p.role == "worker" else \
+            "The " + p.title
+        who = "%s sleeps in %s" % (title, name)
         if name in ("read", "recv"):
             return "%s until %s sends something." % (who, whose)
         if name in ("write", "send"):
@@ -606,18 +581,26 @@ class Recorder:
 
     # what a scenario may do beside what its clients do
 
+    def let(self, name, steps=MAX_RUN):
+        """Lets one process run until it sleeps, or for so many steps."""
+        self.wake()
+        p = next(it for it in self.processes if it.name == name)
+        while steps > 0 and not p.asleep and not p.exited:
+            self.one_step(p)
+            steps -= 1
+
     def no_more_descriptors(self):
         """Makes the descriptors that are in use the limit."""
         p = self.processes[0]
         n = max(map(int, p.fds)) + 1
         resource.prlimit(p.pid, resource.RLIMIT_NOFILE, (n, n))
-        self.add("client", "The limit of open files is now what is in use.")
+        self.add("outside", "The limit of open files is now what is in use.")
 
     def send_signal(self, number):
         p = self.processes[0]
         os.kill(p.pid, number)
         p.signaled = True
-        self.add("client", "The recorder sends %s to the server." %
+        self.add("outside", "The recorder sends %s to the server." %
                  signal.Signals(number).name)
 
     def wake(self):

@@ -4,6 +4,7 @@ A script acts through the clients, then yields: the server runs until it
 sleeps. It yields "freeze" to let another action follow at once, and "time" to
 let the call in which the server sleeps wait for as long as it says.
 """
+import os
 
 
 # Functions that are run, but not stepped through: they are no part of the
@@ -21,7 +22,7 @@ SKIP = ("announce", "may_log", "now_ms", "set_nonblocking", "pause_left",
         "has_input", "remove_file", "program_loop", "program_log",
         "on_signal_pipe", "loop_free", "loop_new", "server_start",
         "loop_own", "loop_disown", "server_on_error", "wait_ms",
-        "loop_alive")
+        "loop_alive", "loop_signal", "fork_without")
 
 # Handlers of signals.
 HANDLERS = ("reap", "note_signal")
@@ -35,6 +36,10 @@ PHASES = {"run_timers": "timers", "wait_for_events": "wait", "run_io": "I/O",
 
 # What is shown of a connection's struct.
 FIELDS = ("start", "end", "life", "input", "output", "closing", "wants_drain")
+
+
+# What a process that fork makes is.
+CHILD = "worker" if os.environ.get("REPLAY_SCENARIO") == "workers" else "child"
 
 
 class View:
@@ -55,18 +60,17 @@ class View:
         return self.process.get("state") == "blocked" and \
             self.process.get("in") in calls
 
-    def recv(self, name):
-        return self.server(name).get("recv", 0)
+    def accepts(self, name):
+        return self.call("accept", "accept4") and \
+            self.server(name).get("accepted")
 
-    def accepted(self, name):
-        return self.server(name).get("accepted")
+    def asleep(self):
+        """How many processes sleep."""
+        return sum(p["state"] == "blocked"
+                   for p in self.state["processes"].values())
 
-    def states(self, wanted):
-        return [p for p in self.state["processes"].values()
-                if p["state"] == wanted]
-
-    def failed(self, error):
-        return (self.state.get("call") or {}).get("text", "").endswith(error)
+    def returned(self, result):
+        return self.state["call"]["text"].endswith(result)
 
     def short_write(self):
         if not self.call("write", "send"):
@@ -75,33 +79,22 @@ class View:
             ") = ")
         return sent != asked
 
-    def returned(self, number):
-        return (self.state.get("call") or {}).get("text", "").endswith(
-            " = %d" % number)
-
     def server(self, name):
         return self.sockets.get(name, {}).get("server", {})
 
     def client(self, name):
         return self.sockets.get(name, {}).get("client", {})
 
-    def listening(self, key):
-        return self.sockets.get("listen", {}).get(key)
-
     def pending(self, name):
         return sum(conn.get("pending", 0)
                    for conn in self.process.get("conns", [])
                    if conn["name"] == name)
 
-    def local(self, name):
-        return self.process.get("locals", {}).get(name)
-
     def function(self):
         return self.process.get("function")
 
     def call(self, *names):
-        call = self.state.get("call") or {}
-        return call.get("name") in names
+        return self.state.get("call", {}).get("name") in names
 
 
 class Scenario:
@@ -126,14 +119,16 @@ class Silent(Scenario):
     clients = "AB"
     moments = {
         "a-accepted": (
-            lambda s: s.call("accept", "accept4") and s.accepted("A"),
+            lambda s: s.accepts("A"),
             "The kernel has taken it out of the accept queue."),
-        "b-waits": (lambda s: s.kind == "client" and s.recv("B") == 5,
+        "b-waits": (lambda s: s.kind == "client" and
+                    s.server("B").get("recv") == 5,
                     "It's in B's receive buffer until the server reads it."),
         "b-served": (lambda s: s.clients["B"]["got"] >= 5,
                      "B has its answer. Look at what A has done by now."),
         "both-ready": (
-            lambda s: s.recv("A") > 0 and s.clients["B"]["sent"] == 10,
+            lambda s: s.server("A").get("recv") and
+            s.clients["B"]["sent"] == 10,
             "Both have sent something. The server was held meanwhile, and is "
             "about to wake."),
         "fork": (lambda s: s.call("fork"),
@@ -141,13 +136,13 @@ class Silent(Scenario):
         "parent-closes": (
             lambda s: s.call("close") and s.process_name == "p1",
             "The child has its own, so A stays connected."),
-        "two-processes": (lambda s: len(s.states("blocked")) == 2,
+        "two-processes": (lambda s: s.asleep() == 2,
                           "Now both processes sleep, each in its own call."),
         "child-ends": (
             lambda s: s.kind == "exit",
             "That ends A's connection, as no other process has it open."),
         "eintr": (
-            lambda s: s.call("accept") and s.failed("EINTR"),
+            lambda s: s.call("accept") and s.returned("EINTR"),
             "SIGCHLD has interrupted it: the server will call it again."),
     }
     only = dict.fromkeys(("fork", "parent-closes", "two-processes",
@@ -192,7 +187,7 @@ class HalfClose(Scenario):
             lambda s: s.server("A").get("state") == "CLOSE_WAIT",
             "A's FIN is in the receive buffer, behind bytes that the server "
             "hasn't read."),
-        "eof": (lambda s: s.call("read") and s.returned(0),
+        "eof": (lambda s: s.call("read") and s.returned(" = 0"),
                 "All that came before it has been read."),
         "server-fin": (
             lambda s: s.client("A").get("state") == "TIME_WAIT" or
@@ -276,13 +271,14 @@ class Descriptors(Scenario):
         "limit": (lambda s: "limit" in s.state["now"],
                   "The server has no descriptor left."),
         "emfile": (
-            lambda s: s.call("accept", "accept4") and s.failed("EMFILE"),
+            lambda s: s.call("accept", "accept4") and s.returned("EMFILE"),
             "B stays in the accept queue."),
-        "paused": (lambda s: s.kind == "blocked" and s.blocked(
-            "select", "poll", "epoll_wait") and s.listening("queue") == 1,
+        "paused": (lambda s: s.kind == "blocked" and
+                   s.blocked("select", "poll", "epoll_wait") and
+                   s.sockets["listen"]["queue"] == 1,
                    "It doesn't watch the listening socket meanwhile, or it "
                    "would spin."),
-        "resumed": (lambda s: s.call("accept", "accept4") and s.accepted("B"),
+        "resumed": (lambda s: s.accepts("B"),
                     "A has left, so there is a descriptor for B."),
         "b-served": (lambda s: s.clients["B"]["got"] >= 5,
                      "B has its answer."),
@@ -305,6 +301,20 @@ class Descriptors(Scenario):
         yield
 
 
+def hello(r, meanwhile):
+    """A says Hello, then something else happens, and only then A reads what
+    has come, and leaves."""
+    a = r.clients["A"]
+    a.connect()
+    yield
+    a.send(b"Hello")
+    yield from meanwhile
+    a.read()
+    yield "freeze"
+    a.close()
+    yield
+
+
 class Idle(Scenario):
     title = "Idle for too long"
     about = ("The server runs with -t 1: a connection may be idle for a "
@@ -325,16 +335,7 @@ class Idle(Scenario):
 
     @staticmethod
     def script(r):
-        a = r.clients["A"]
-        a.connect()
-        yield
-        a.send(b"Hello")
-        yield
-        yield "time"
-        a.read()
-        yield "freeze"
-        a.close()
-        yield
+        return hello(r, (None, "time"))
 
 
 class Sigterm(Scenario):
@@ -359,17 +360,11 @@ class Sigterm(Scenario):
 
     @staticmethod
     def script(r):
-        a = r.clients["A"]
-        a.connect()
-        yield
-        a.send(b"Hello")
-        yield "freeze"
-        r.send_signal(15)
-        yield
-        a.read()
-        yield "freeze"
-        a.close()
-        yield
+        def meanwhile():
+            yield "freeze"
+            r.send_signal(15)
+            yield
+        return hello(r, meanwhile())
 
 
 class Stale(Scenario):
@@ -387,11 +382,12 @@ class Stale(Scenario):
                         "and then the listening socket's."),
         "closed": (lambda s: s.call("close"), "The loop still has B's event."),
         "same-number": (
-            lambda s: s.call("accept4", "accept") and s.accepted("C"),
+            lambda s: s.accepts("C"),
             "It's the number that B had, and B's event is still to come."),
         "stale-dropped": (
             lambda s: s.function() == "run_io" and
-            s.local("e") == "fd %s, IN" % s.numbers.get("C") and
+            s.process["locals"].get("e") == "fd %s, IN" %
+            s.numbers.get("C") and
             s.text.startswith("w = &loop->watchers"),
             "The event for {C} is dropped: it was for B, and {C} is C's now. "
             "The generations are the same."),
@@ -416,7 +412,56 @@ class Stale(Scenario):
         yield
 
 
+class Workers(Scenario):
+    title = "Two workers"
+    about = ("The server runs with -w 2: it listens and forks two workers, "
+             "which accept from the one listening socket. A comes, then B. "
+             "Who accepts is up to the kernel; here the recorder lets one "
+             "worker run after the other.")
+    args = ("-w", "2")
+    clients = "AB"
+    moments = {
+        "fork": (lambda s: s.call("fork"),
+                 "The worker has a copy of each descriptor, but makes a loop "
+                 "of its own."),
+        "all-sleep": (lambda s: s.asleep() == 3,
+                      "The parent waits for signals and for the end of its "
+                      "workers. Both workers wait for clients."),
+        "a-accepted": (lambda s: s.accepts("A"),
+                       "It's this worker's now: no other has a descriptor "
+                       "of A."),
+        "both-wake": (lambda s: s.process_name == "p3" and
+                      s.call("epoll_wait"),
+                      "B in the accept queue has woken both workers: their "
+                      "listening socket is the same."),
+        "b-accepted": (lambda s: s.accepts("B"), "This worker was first."),
+        "too-late": (lambda s: s.process_name == "p2" and s.accepts("B"),
+                     "The other worker was first. With a blocking listening "
+                     "socket, this one would now sleep, and A would wait."),
+        "b-served": (lambda s: s.clients["B"]["got"] == 5,
+                     "Each worker serves its own client; the parent sleeps "
+                     "all the time."),
+    }
+
+    @staticmethod
+    def script(r):
+        a, b = r.clients["A"], r.clients["B"]
+        a.connect()
+        r.let("p2")
+        yield
+        b.connect()
+        r.let("p2", 1)
+        r.let("p3")
+        yield
+        a.send(b"Hello")
+        r.let("p2")
+        yield
+        b.send(b"Hello")
+        r.let("p3")
+        yield
+
+
 SCENARIOS = {"silent": Silent(), "half-close": HalfClose(),
              "stalled": Stalled(), "descriptors": Descriptors(),
              "idle": Idle(), "sigterm": Sigterm(),
-             "stale": Stale()}
+             "stale": Stale(), "workers": Workers()}

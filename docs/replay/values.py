@@ -40,6 +40,19 @@ def fields(type_):
     return []
 
 
+def symbols(frame):
+    """The variables of a frame, those of the innermost block first."""
+    try:
+        block = frame.block()
+    except RuntimeError:
+        return
+    while block is not None and not block.is_static:
+        yield from block
+        if block.function is not None:
+            return
+        block = block.superblock
+
+
 class Shown:
     """Turns values of the program into short texts that don't vary."""
 
@@ -51,7 +64,8 @@ class Shown:
         """True if it's a pointer to a struct that has an fd, and isn't an
         event for a descriptor."""
         return "fd" in fields(type_) and not re.search(
-            "event|poll", str(type_.target().strip_typedefs()))
+            "event|poll",
+            str(type_.strip_typedefs().target().strip_typedefs()))
 
     def pointer(self, value, type_):
         address = int(value)
@@ -100,34 +114,25 @@ class Shown:
         declaration has run, or is no line that runs."""
         result = {}
         lines = self.lines_with_code(sal.symtab)
-        try:
-            block = frame.block()
-        except RuntimeError:
-            return result
-        while block is not None and not block.is_static:
-            for symbol in block:
-                if (not (symbol.is_variable or symbol.is_argument) or
-                        symbol.name in result or
-                        symbol.name in SKIPPED_LOCALS or
-                        symbol.addr_class in (gdb.SYMBOL_LOC_STATIC,
-                                              gdb.SYMBOL_LOC_OPTIMIZED_OUT) or
-                        not symbol.is_argument and
-                        (symbol.line >= sal.line or
-                         symbol.line in lines and symbol.line not in ran)):
-                    continue
-                try:
-                    value, name = symbol.value(frame), symbol.name
-                    text = self.text(value)
-                    if text is None and "generation" in fields(value.type):
-                        name += "->generation"
-                        text = self.text(value["generation"])
-                except gdb.MemoryError:
-                    text = None
-                if text is not None:
-                    result[name] = text[:40]
-            if block.function is not None:
-                break
-            block = block.superblock
+        for symbol in symbols(frame):
+            if (not (symbol.is_variable or symbol.is_argument) or
+                    symbol.name in result or symbol.name in SKIPPED_LOCALS or
+                    symbol.addr_class in (gdb.SYMBOL_LOC_STATIC,
+                                          gdb.SYMBOL_LOC_OPTIMIZED_OUT) or
+                    not symbol.is_argument and
+                    (symbol.line >= sal.line or
+                     symbol.line in lines and symbol.line not in ran)):
+                continue
+            try:
+                value, name = symbol.value(frame), symbol.name
+                text = self.text(value)
+                if text is None and "generation" in fields(value.type):
+                    name += "->generation"
+                    text = self.text(value["generation"])
+            except gdb.MemoryError:
+                text = None
+            if text is not None:
+                result[name] = text[:40]
         return result
 
     def lines_with_code(self, symtab):
@@ -149,25 +154,13 @@ class Shown:
 
     def note_conns(self, frame, found):
         """Adds the connections that this frame's variables point to."""
-        try:
-            block = frame.block()
-        except RuntimeError:
-            return
-        while block is not None and not block.is_static:
-            for symbol in block:
-                type_ = symbol.type.strip_typedefs() if symbol.type else None
-                if (type_ is None or type_.code != gdb.TYPE_CODE_PTR or
-                        not (symbol.is_argument or
-                             symbol.is_variable and
-                             symbol.line < frame.find_sal().line) or
-                        not self.is_conn(type_)):
-                    continue
+        for symbol in symbols(frame):
+            if (symbol.is_argument or symbol.is_variable and
+                    symbol.line < frame.find_sal().line) and \
+                    self.is_conn(symbol.type):
                 value = symbol.value(frame)
                 if int(value) != 0:
                     found[int(value)] = value
-            if block.function is not None:
-                break
-            block = block.superblock
 
     def conns(self, found, fds):
         """What is known of each connection, by name."""

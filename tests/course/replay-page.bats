@@ -130,6 +130,14 @@ verdict()
     verdict playing
 }
 
+@test "replay: what is said of a line is true, and says something" {
+    verdict sentences
+}
+
+@test "replay: each kind of statement is put in words" {
+    verdict wording
+}
+
 @test "replay: a recording may lack what it has nothing to say about" {
     verdict odd_recording
 }

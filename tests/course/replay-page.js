@@ -101,6 +101,18 @@ async function load(hash, page = PAGE)
         document.querySelector('.now'));
 }
 
+// Loads a page with nothing but this recording.
+async function load_odd(recording)
+{
+    const dir = path.join(profile, 'odd');
+    fs.mkdirSync(dir, {recursive: true});
+    fs.writeFileSync(path.join(dir, 'odd.json'), JSON.stringify({format: 1,
+        id: 'odd', stage: 'mine', scenario: 'odd', ...recording}));
+    execFileSync(path.join(__dirname, '../../docs/replay/build'),
+        [dir, fileURLToPath(ODD_PAGE)]);
+    await load('', ODD_PAGE);
+}
+
 // Has the page follow an address, as after a click on a link.
 const visit = (hash) => inside((hash) => {
     history.replaceState(null, '', `#${hash}`);
@@ -172,30 +184,14 @@ for (const name of fs.readdirSync(folder).filter((f) => f.endsWith('.json'))) {
 const short = (field, value) => field === value?.split('_')[0].toLowerCase()
     ? value.slice(field.length + 1) : value;
 
-// The sentence for a step: where the recorder has none, what the variables say.
+// What the page makes of each step, without the backticks of code; from main().
+let told;
+
+// The sentences for a step: the recorder's, or else the page's, and what it means.
 function sentence(rec, n)
 {
-    const {now, kind, process} = rec.states[n];
-    if (kind !== 'line' || n === 0 || !/^Line [0-9]+ has run[.]$/.test(now))
-        return now;
-    const [old, it] = [n - 1, n].map((i) => rec.states[i].processes[process]);
-    if (it.stack.length < old.stack.length)
-        return `${old.stack.at(-1)} has returned to ${it.stack.at(-1)}.`;
-    const news = [];
-    for (const [name, value] of Object.entries({...it.globals, ...it.locals})) {
-        if ({...old.globals, ...old.locals}[name] !== value)
-            news.push(`${name} is now ${value}`);
-    }
-    for (const {name, fields} of it.conns ?? []) {
-        const was = old.conns?.find((c) => c.name === name)?.fields;
-        for (const field in was ? fields : {}) {
-            if (was[field] !== fields[field])
-                news.push(`${name}.${field} is now ${short(field, fields[field])}`);
-        }
-    }
-    if (news.length > 0 && it.stack.length === old.stack.length)
-        return `${news.slice(0, 3).join(', ')}.`;
-    return `${it.line > old.line ? 'On' : 'Back'} to line ${it.line}.`;
+    const {now, means} = rec.states[n], said = now || told[rec.id][n];
+    return means ? `${said.replace(/"$/, '".')} ${means}` : said;
 }
 
 // What the bars of a connection say of a step: what comes and what goes, if both
@@ -329,7 +325,7 @@ const checks = {
         assert.deepEqual(await inside(seen),
             expected(recordings['01-silent'], step));
         assert.match(await inside(() => document.getElementById('intro')
-            .textContent), /A real TCP server in C.*The first client/s);
+            .innerText), /A real TCP server in C.*The first client/s);
         const main = await inside(() => [...document.querySelectorAll(
             '#controls .main button')].map((b) => b.textContent.trim()));
         assert.match(main[1], /^Start/);
@@ -401,6 +397,23 @@ const checks = {
         await shot('help');
         await press('Escape');
         assert.ok(!await inside(() => document.querySelector('dialog').open));
+        // Each row of the help's table: forward, back.
+        const rows = await inside(() => [...document.querySelectorAll(
+            '#key-table tbody tr')].map((tr) => [...tr.querySelectorAll('kbd')]
+            .map((kbd) => kbd.textContent)).filter((keys) => keys.length > 1));
+        assert.equal(rows.length, 7);
+        for (const row of rows) {
+            for (const [n, name] of row.entries()) {
+                await visit('03-silent/100');
+                const key = {'→': 'ArrowRight', '←': 'ArrowLeft'}[name.at(-1)] ??
+                    name.replace('Shift+', '');
+                if (name.startsWith('Shift+'))
+                    await press(key.length === 1 ? key.toUpperCase() : key, SHIFT);
+                else
+                    await press(key);
+                assert.equal(Math.sign(await at() - 100), [1, -1][n], name);
+            }
+        }
         await press('2');
         await until(() => location.hash.startsWith('#02'));
     },
@@ -427,14 +440,26 @@ const checks = {
 
     async over()
     {
+        for (const id of ['01-silent', '02-silent', '06-sigterm']) {
+            const {states} = recordings[id], last = states.length - 1;
+            const deep = ({process, processes}) => processes[process].stack.length;
+            let over = 0;
+            for (let n = 0; n < last; n += 3) {
+                const after = states.findIndex((s, m) => m > n &&
+                    !['client', 'outside'].includes(s.kind) &&
+                    s.process === states[n].process && deep(s) <= deep(states[n]));
+                over += after > n + 1;
+                await visit(`${id}/${n}`);
+                await button('over', 1);
+                assert.equal(await at(), after < 0 ? last : after, `${id}/${n}`);
+            }
+            assert.ok(over > 2, `${id}: over ${over}`);
+        }
         const {states} = recordings['01-silent'];
-        const deep = (n) => states[n].processes.p1.stack.length;
-        const before = states.findIndex((_, n) => deep(n + 1) > deep(n));
-        const after = states.findIndex((s, n) => n > before &&
-            s.kind !== 'client' && deep(n) <= deep(before));
+        const before = states.findIndex(({processes}, n) =>
+            states[n + 1].processes.p1.stack.length > processes.p1.stack.length);
         await visit(`01-silent/${before}`);
         await button('over', 1);
-        assert.equal(await at(), after);
         await button('over', -1);
         assert.equal(await at(), before);
     },
@@ -525,9 +550,9 @@ const checks = {
         }
         assert.match(await inside(() => document.getElementById('intro')
             .innerText), /^Both meet wherever a client does the same/);
-        ids.forEach((id, k) => recordings[id].states
-            .filter((s) => s.kind === 'client')
-            .forEach((s) => assert.ok(acts[k].has(s.now), `${id}: ${s.now}`)));
+        ids.forEach((id, k) => recordings[id].states.forEach(({kind}, n) =>
+            assert.ok(kind !== 'client' || acts[k].has(sentence(recordings[id], n)),
+                `${id}/${n}`)));
         assert.ok(shown.some(([a, b]) => a === b), 'they never meet');
         // At the end both have arrived at their last step, and at the start too.
         for (const [key, end] of [['End', -1], ['Home', 0]]) {
@@ -569,13 +594,14 @@ const checks = {
             .map((pane) => getComputedStyle(pane.querySelector('.only > i') ??
                 pane, '::before').content));
         assert.deepEqual(await signs(), ['"−"', '"+"']);
+        const intro = () => inside(() => document.getElementById('intro').innerText);
+        assert.match(await intro(), /− and [+] mark the lines/);
         await visit('04-silent+03-silent/0');
         assert.deepEqual(await signs(), ['"+"', '"−"']);
         // Where most lines differ none is marked, and nothing says so.
         await visit('01-silent+06-silent/0');
         assert.deepEqual(await signs(), ['none', 'none']);
-        assert.doesNotMatch(await inside(() => document.getElementById('intro')
-            .innerText), /−/);
+        assert.doesNotMatch(await intro(), /−/);
     },
 
     async two_processes()
@@ -594,6 +620,18 @@ const checks = {
             live.map((p) => String(p.line)));
         views.forEach(([name], n) => assert.ok(name.startsWith(live[n].name)));
         await shot('two-processes');
+        // However many there are, one sees the line of each.
+        for (const [hash, n] of [['02-silent/two-processes', 2], ['02-silent/b-waits', 3],
+            ['06-workers/all-sleep', 3], ['06-workers/too-late', 3]]) {
+            await load(hash);
+            assert.deepEqual(await inside(() => [...document.querySelectorAll('.view')]
+                .map((view) => {
+                    const [row, code] = ['.l.at', '.code'].map((selector) =>
+                        view.querySelector(selector).getBoundingClientRect());
+                    return row.top >= code.top && row.bottom <= code.bottom;
+                })), Array(n).fill(true), hash);
+            await shot(hash.replace('/', '-'));
+        }
     },
 
     // What select is asked for, its caller's variables tell as well; epoll was
@@ -605,6 +643,12 @@ const checks = {
                 b.classList.contains('watched')]));
         await visit('04-descriptors/paused');
         assert.deepEqual(await wires(), [['3', 'paused', true], ['4', 'IN', true]]);
+        await visit('03-stalled/interest-changes');
+        assert.deepEqual(await wires(), [['3', 'IN', true], ['4', 'OUT', true]]);
+        await visit('05-silent/both-ready');
+        assert.deepEqual((await wires()).map((wire) => wire[2]), [true, true, true]);
+        await press('ArrowRight', SHIFT); // to the system call: it's awake
+        assert.deepEqual((await wires()).map((wire) => wire[2]), [false, false, false]);
         for (const [id, how] of [['03-silent', ({locals}, fd) =>
             locals.readable.includes(fd)], ['05-silent', () => true]]) {
             const {states} = recordings[id];
@@ -681,6 +725,8 @@ const checks = {
                     `${rec.id}/${n}`);
             }
         }
+        await visit('03-stalled/drained');
+        assert.deepEqual(await marked(), []);
         await visit('03-stalled/a-send-full');
         assert.deepEqual(await inside(() => [...document.querySelectorAll(
             '.kernel .tube > i')].map((e) => e.style.width)), Array(4).fill('100%'));
@@ -723,27 +769,12 @@ const checks = {
             for (const id of [...width === 1280 ? ids : ['02-silent', '03-stalled',
                 '06-stale'], '01-silent+02-silent', '03-stalled+04-stalled']) {
                 await visit(`${id}/0`);
-                const {wrong, names} = await inside(() => {
-                    const wrong = [];
-                    for (const lane of document.querySelectorAll('#lanes .lane')) {
-                        const end = lane.getBoundingClientRect().right;
-                        const boxes = [...lane.querySelectorAll('.mark, .span')]
-                            .filter((e) => e.textContent);
-                        boxes.forEach((e, i) => {
-                            const a = e.getBoundingClientRect();
-                            if (a.right > end + 1 || e.scrollWidth > e.clientWidth + 1 ||
-                                boxes.slice(0, i).some((f) => {
-                                    const b = f.getBoundingClientRect();
-                                    return a.left < b.right - 1 && b.left < a.right - 1 &&
-                                        a.top < b.bottom - 2 && b.top < a.bottom - 2;
-                                }))
-                                wrong.push(e.textContent);
-                        });
-                    }
-                    return {wrong, names: [...document.querySelectorAll(
-                        '.moments .mark')].map((e) => e.textContent.toLowerCase())};
+                const {names, titles} = await inside(() => {
+                    const marks = [...document.querySelectorAll('.moments .mark')];
+                    return {names: marks.map((e) => e.textContent.toLowerCase()),
+                        titles: marks.map((e) => e.title)};
                 });
-                assert.deepEqual(wrong, [], `${id} at ${width}`);
+                assert.deepEqual(await inside(messy), [], `${id} at ${width}`);
                 if (width === 1280 && !id.includes('+')) {
                     const {moments} = recordings[id];
                     assert.deepEqual(names, Object.keys(moments)
@@ -754,9 +785,16 @@ const checks = {
                 if (width === 1280 && id === '01-silent+02-silent') {
                     for (const name of ['01: b served', '02: b served', 'b waits'])
                         assert.ok(names.includes(name), `${names} have ${name}`);
+                    for (const title of ['01: moment b-served', 'moment b-waits'])
+                        assert.ok(titles.includes(title), `${titles} have ${title}`);
                 }
             }
         }
+        // And not after the window has changed its size, either.
+        await screen(1280, 860);
+        await visit('03-stalled/0');
+        await screen(910, 860);
+        await until(`() => innerWidth === 910 && (${messy})().length === 0`);
         await screen(1280, 800);
     },
 
@@ -806,6 +844,7 @@ const checks = {
             for (const hash of ['01-silent/b-waits', '02-silent/36',
                 '02-silent/two-processes', '03-stalled/a-send-full',
                 '06-descriptors/150', '06-sigterm/callback', '06-stale/three-ready',
+                '06-workers/too-late',
                 ...width === 1280 ? ['01-silent+02-silent/b-waits'] : []]) {
                 await visit(hash);
                 const wrong = await inside(() => {
@@ -839,13 +878,17 @@ const checks = {
 
     async themes()
     {
-        await visit('03-silent/b-waits');
         const grounds = [];
         for (const scheme of ['light', 'dark']) {
             await media('prefers-color-scheme', scheme);
             grounds.push(await inside(() =>
                 getComputedStyle(document.body).backgroundColor));
-            assert.deepEqual(await inside(faint), [], scheme);
+            for (const hash of ['03-stalled/a-send-full', '06-sigterm/signal',
+                '06-sigterm/ends', '06-workers/too-late', '03-silent+04-silent/9',
+                '03-silent/b-waits']) {
+                await visit(hash);
+                assert.deepEqual(await inside(faint), [], `${scheme}: ${hash}`);
+            }
             await shot(scheme);
         }
         assert.notEqual(grounds[0], grounds[1]);
@@ -896,17 +939,18 @@ const checks = {
     {
         await screen(670, 580);
         await load('01-silent/b-waits', `${PAGE}?embed`);
-        const {width, height, header, whole, code, kernel} = await inside(() => {
-            const height = (selector) => document.querySelector(selector)
-                .getBoundingClientRect().height;
-            return {width: document.documentElement.scrollWidth,
-                height: document.documentElement.scrollHeight,
-                header: height('header'), code: height('.code'),
-                kernel: height('.side'), whole: document
-                    .getElementById('whole').href};
+        const {size, header, code, kernel, footer, whole} = await inside(() => {
+            const box = (selector) => document.querySelector(selector)
+                .getBoundingClientRect().toJSON(), root = document.documentElement;
+            return {size: [root.scrollWidth, root.scrollHeight], header: box('header'),
+                code: box('.code'), kernel: box('.side'), footer: box('footer'),
+                whole: document.getElementById('whole').href};
         });
-        assert.deepEqual([width, height, header], [670, 580, 0]);
-        assert.ok(code > 200 && kernel > 200);
+        assert.deepEqual([...size, footer.bottom, header.height], [670, 580, 580, 0]);
+        for (const {height, bottom} of [code, kernel])
+            assert.ok(height > 200 && bottom <= footer.top);
+        assert.ok(code.right <= kernel.left);
+        assert.ok(await inside(() => document.getElementById('whole').offsetParent));
         assert.ok(whole.startsWith(`${PAGE}#01-silent/`), whole);
         await shot('embedded');
         await screen(1280, 800);
@@ -915,16 +959,22 @@ const checks = {
 
     async for_screen_readers()
     {
-        await visit('01-silent/0');
+        const rec = recordings['01-silent'];
+        const n = told[rec.id].findIndex((text) => / is false/.test(text));
+        await visit(`01-silent/${n - 1}`);
         const live = () => inside(() =>
-            document.querySelector('[aria-live]').textContent);
+            document.querySelector('.now[aria-live=polite]').textContent);
         const first = await live();
         await press('ArrowRight');
         assert.notEqual(await live(), first);
+        assert.ok((await live()).endsWith(sentence(rec, n)));
+        assert.equal(await inside(() => document.getElementById('scrubber')
+            .getAttribute('aria-valuetext')),
+        `Step ${n} of ${rec.steps.length}: ${sentence(rec, n)}`);
         const nameless = await inside(() => [...document.querySelectorAll(
             'button, select, input, a, [role=region], [role=group]')]
             .filter((e) => !(e.getAttribute('aria-label') ?? e.labels?.[0]
-                ?.textContent ?? e.textContent).trim())
+                ?.textContent ?? (e.role ? '' : e.textContent)).trim())
             .map((e) => e.outerHTML));
         assert.deepEqual(nameless, []);
         assert.deepEqual(await inside(() => [...document.querySelectorAll(
@@ -956,23 +1006,114 @@ const checks = {
             .textContent), /Play/);
     },
 
+    // What the page says of a line is true, as far as the variables tell, and it
+    // says something of nearly every one.
+    async sentences()
+    {
+        let lines = 0, nothing = 0, tests = 0, changes = 0, returns = 0;
+        const TEST = /(?:^|[.] )(\w+(?:->\w+)?) (==|!=|<|>|<=|>=) (-?\w+) is (true|false)/;
+        const holds = {'==': (a, b) => a === b, '!=': (a, b) => a !== b,
+            '<': (a, b) => Number(a) < Number(b), '>': (a, b) => Number(a) > Number(b),
+            '<=': (a, b) => Number(a) <= Number(b), '>=': (a, b) => Number(a) >= Number(b)};
+        for (const rec of Object.values(recordings)) {
+            for (const [n, {kind, now, process, processes}] of rec.states.entries()) {
+                if (kind !== 'line' || now)
+                    continue;
+                const said = told[rec.id][n], where = `${rec.id}/${n}: ${said}`;
+                const old = rec.states[n - 1].processes[process];
+                const it = processes[process];
+                lines++;
+                nothing += /^\w+ goes (on|back) to line [0-9]+[.]$/.test(said);
+                assert.match(said, /^\S.*[.]$/, where);
+                if (it.stack.length < old.stack.length) {
+                    returns++;
+                    assert.ok(said.includes(`${old.function} returns `), where);
+                } else if (it.stack.length > old.stack.length) {
+                    assert.ok(said.endsWith(`calls ${it.function}.`), where);
+                } else {
+                    for (const [name, value] of Object.entries(it.locals)) {
+                        if (name in old.locals && old.locals[name] !== value) {
+                            changes++;
+                            assert.ok(said.includes(`${name} is ${value}`), where);
+                        }
+                    }
+                }
+                const of = it.stack.length < old.stack.length ? it : old;
+                const known = {...of.globals, ...of.locals};
+                for (const [name, value] of Object.entries(known)) {
+                    const conn = of.conns.find((c) => c.name === value);
+                    for (const field in conn?.fields)
+                        known[`${name}->${field}`] = conn.fields[field];
+                }
+                const [, a, how, b, is] = TEST.exec(said) ?? [];
+                const value = known[b] ?? b;
+                if (a in known && (/^-?[0-9]+$/.test(value) ||
+                    /^[!=]=$/.test(how) && /^(NULL|[A-Z]+_[A-Z_]+)$/.test(value))) {
+                    tests++;
+                    assert.equal(String(holds[how](known[a], value)), is, where);
+                }
+            }
+        }
+        assert.ok(nothing < lines / 40, `${nothing} of ${lines} say nothing`);
+        assert.ok(tests > 500 && changes > 150 && returns > 500,
+            `${tests} tests, ${changes} changes, ${returns} returns`);
+    },
+
+    // Each kind of statement, by hand, in the styles of more than one author.
+    async wording()
+    {
+        const code = [
+            'int f(int n) { /* a comment', ' of two lines */',   // 1
+            '    int sum = 0; // sum is 0',                      // 3
+            '    for (int i = 0; i < n; i++) {',                 // 4
+            '        if (i == 1)', '            continue;',      // 5
+            '        if (sum > 9 ||', '            g(sum))',     // 7
+            '            break;',                                // 9
+            '        q->sum += i;', '    }',                     // 10
+            '    while (more(n) &&', '           n > 0)',        // 12
+            '    {', '        c->end = g(n);',                   // 14
+            '        if (c->end)', '            break;', '    }', // 16
+            '    struct q *q;', '    if (n) n = 2;',             // 19
+            '    g(n); // twice', '    return sum;', '}',        // 21
+            'void h(void) {', '    if (f(1) == 0)',              // 24
+            '        return;', '}'].join('\n');                  // 26
+        const steps = [ // line, deeper than h, sum: what is said
+            [3, 1, , 'h calls f.'], [4, 1, 0, 'sum is 0.'], [5, 1, 0, 'i < n is true.'],
+            [4, 1, 0, 'i == 1 is true.'], [5, 1, 0, 'i < n is true.'],
+            [7, 1, 0, 'i == 1 is false.'], [8, 1, 0, 'sum > 9 is false.'],
+            [10, 1, 0, 'g(sum) is false.'], [4, 1, 0, 'f does q->sum += i.'],
+            [7, 1, 0, 'i < n is true.'], [8, 1, 3, 'sum is 3.'],
+            [12, 1, 3, 'g(sum) is true.'], [13, 1, 3, 'more(n) is true.'],
+            [12, 1, 3, 'f goes back to line 12.'], [15, 1, 3, 'n > 0 is true.'],
+            [16, 1, 3, 'f sets c->end to g(n).'], [12, 1, 3, 'c->end is false.'],
+            [19, 1, 3, 'more(n) is false: the loop ends.'], [20, 1, 3, 'f makes q.'],
+            [21, 1, 3, 'f goes on to line 21.'], [22, 1, 3, 'f calls g(n).'],
+            [26, 0, , 'f returns sum (3) to h. f(1) == 0 is true.'],
+            [16, 1, , 'h calls f.'], [19, 1, , 'c->end is true.'],
+            [3, 1, , 'f makes q.']];
+        const state = (line, deeper, sum) => ({now: '', process: 'p1', processes: {p1: {
+            file: 'a.c', line, function: 'hf'[deeper], stack: ['h', 'f'].slice(0, deeper + 1),
+            locals: {sum: sum === undefined ? null : String(sum)}}}});
+        await load_odd({start: {...state(25, 0), now: 'It starts.', kind: 'line'},
+            files: {'a.c': code}, steps: [...steps.map((step) => state(...step)),
+                {...state(4, 1, 0), now: 'Line 3 has run.'}]});
+        const all = (await walk('step', 1)).map(([, {now}]) => now);
+        assert.deepEqual(all, ['It starts.', ...steps.map((step) => step[3]), 'sum is 0.']);
+        assert.equal(await inside(() => tell([...recordings.values()][0], 5)),
+            '`i < n` is true.');
+    },
+
     // Nothing but what must be there, and what could be taken for HTML.
     async odd_recording()
     {
-        const odd = {format: 1, id: 'odd', stage: 'mine', scenario: 'odd',
-            clients: ['<A>'], files: {'<b>.c': 'int a; /* </script> <!-- <script>'},
+        await load_odd({clients: ['<A>'],
+            files: {'<b>.c': 'int a; /* </script> <!-- <script>'},
             start: {now: '<b>1</b> & 2', kind: 'line', process: 'p1', processes: {}},
             steps: [{now: 'x', kind: 'strange', more: {a: [1]}, processes: {p1:
                 {name: '<i>', file: '<b>.c', line: 99, locals: {'<s>': '<u>'}}}},
             {call: {name: 'f', text: 'f("<img src=x>")'}, kind: 'call', clients:
                 {'<A>': {does: '<p>'}}, sockets: {'<A>': {client: {}}}},
-            {processes: {p1: {file: 'no.c', state: 'blocked', in: '<f>'}}}]};
-        const dir = path.join(profile, 'odd');
-        fs.mkdirSync(dir);
-        fs.writeFileSync(path.join(dir, 'odd.json'), JSON.stringify(odd));
-        execFileSync(path.join(__dirname, '../../docs/replay/build'),
-            [dir, fileURLToPath(ODD_PAGE)]);
-        await load('', ODD_PAGE);
+            {processes: {p1: {file: 'no.c', state: 'blocked', in: '<f>'}}}]});
         const all = await walk('step', 1);
         assert.deepEqual(all.map(([, {now}]) => now),
             ['<b>1</b> & 2', 'x', 'x', 'x']);
@@ -981,6 +1122,29 @@ const checks = {
             .textContent), /<\/script> <!-- <script>$/);
     },
 };
+
+// Returns the labels of the timeline that are cut or cover another (this runs in
+// the page).
+function messy()
+{
+    const wrong = [];
+    for (const lane of document.querySelectorAll('#lanes .lane')) {
+        const end = lane.getBoundingClientRect().right;
+        const boxes = [...lane.querySelectorAll('.mark, .span')]
+            .filter((e) => e.textContent);
+        boxes.forEach((e, i) => {
+            const a = e.getBoundingClientRect();
+            if (a.right > end + 1 || e.scrollWidth > e.clientWidth + 1 ||
+                boxes.slice(0, i).some((f) => {
+                    const b = f.getBoundingClientRect();
+                    return a.left < b.right - 1 && b.left < a.right - 1 &&
+                        a.top < b.bottom - 2 && b.top < a.bottom - 2;
+                }))
+                wrong.push(e.textContent);
+        });
+    }
+    return wrong;
+}
 
 // Returns the texts whose contrast is below 4.5 (this runs in the page).
 function faint()
@@ -1026,6 +1190,9 @@ async function main()
         await send(`${domain}.enable`);
     await screen(1280, 800);
     await media('prefers-color-scheme', 'light');
+    await load('');
+    told = await inside(() => Object.fromEntries([...recordings.values()].map((rec) =>
+        [rec.id, unfold(rec).states.map((_, n) => tell(rec, n).replaceAll('`', ''))])));
     for (const [name, check] of Object.entries(checks)) {
         try {
             await check();
