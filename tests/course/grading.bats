@@ -118,9 +118,14 @@ grade_raw()
     ${CC:-cc} "$@" -o "$BATS_TEST_TMPDIR/raw" \
         "$TESTS_DIR/interop/raw-server.c" || skip "it cannot be linked $*"
     grade SERVER="'$BATS_TEST_TMPDIR/raw'" LIKE=01-blocking \
-        FILES='echo.bats schedules.bats'
+        FILES='echo.bats schedules.bats' REPORT=junit,tap \
+        REPORTS="$BATS_TEST_TMPDIR"
     [ "$STATUS" -eq 0 ]
     [ "$(count '^ok .*seeded schedule.*# skip the shim doesn.t reach')" -eq 1 ]
+    # The reason is the same in the reports.
+    grep -q "seeded schedule.* # skip the shim doesn't reach" \
+        "$BATS_TEST_TMPDIR/graded.tap"
+    grep -q '<skipped message="the shim doesn' "$BATS_TEST_TMPDIR/graded.xml"
     [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
 }
 
