@@ -137,6 +137,24 @@ grade_raw()
     grade_raw -static
 }
 
+@test "grading: a server that names the port of another hears so" {
+    need_proc
+    server_start
+    grade RUN_AS=env RUN_DIR="$BATS_TEST_TMPDIR" FILES=echo.bats \
+        FILTER='^answers at' SERVER="sh -c 'echo it listens on localhost:$PORT
+            exec sleep 60'"
+    [ "$(count "^# likely: .*another server's port")" -eq 1 ]
+    grade RUN_AS=env RUN_DIR="$BATS_TEST_TMPDIR" FILES=echo.bats \
+        FILTER='^answers at' SERVER="'$STAGES_DIR/$STAGE/server'"
+    [ "$STATUS" -eq 0 ]
+}
+
+@test "grading: a client that copies stdin hears so, and nothing else" {
+    grade CLIENT='sh -c cat'
+    [ "$(count "^  likely: .*read from stdin")" -eq 1 ]
+    [ "$(count '^0 passed, 1 failed')" -eq 1 ]
+}
+
 # grade_class VAR=…: grades the class in $BATS_TEST_TMPDIR/class; what is kept
 # goes to $BATS_TEST_TMPDIR/grades.
 grade_class()
