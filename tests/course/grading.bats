@@ -223,7 +223,8 @@ CSV
 @test "grading: a stage that is handed in is graded as strictly as ours" {
     local bug=$BATS_TEST_TMPDIR/class/bug
 
-    mkdir -p "$bug"
+    mkdir -p "$bug" "$bug/../empty"
+    touch "$bug/../a file"
     cp "$ROOT_DIR"/01-blocking/*.c "$ROOT_DIR/01-blocking/Makefile" "$bug"
     # A SERVER may say it in other words.
     sed 's/"bind: /"no: /' "$ROOT_DIR/01-blocking/server.c" >"$bug/server.c"
@@ -231,6 +232,9 @@ CSV
         FILTER='^(too many|an address that is not)'
     grep -q '^bug,graded,50,1 of 2,0,"start with: server: an address' \
         "$BATS_TEST_TMPDIR/grades/summary.csv"
+    grep -q '^empty,does not build,0,.*no makefile' \
+        "$BATS_TEST_TMPDIR/grades/summary.csv"
+    grep -q "isn't a folder: a file" "$BATS_TEST_TMPDIR/class.err"
 }
 
 @test "grading: the bundle for Gradescope grades a submission" {
