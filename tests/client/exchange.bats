@@ -66,6 +66,13 @@ through_pipes()
 @test "client: a small file comes back" {
     printf 'Hello, server!\nHow are you?\n' >"$BATS_TEST_TMPDIR/small"
     assert_client_echoes "$BATS_TEST_TMPDIR/small"
+    bad_server capitals
+    client_start "$BATS_TEST_TMPDIR/small"
+    assert_client_exits 0 "it waits for something that never comes"
+    tr a-z A-Z <"$BATS_TEST_TMPDIR/small" | cmp -s - "$CLIENT_OUT" ||
+        client_failed_because "what the server sends: HELLO, SERVER!" \
+            "$(head -n 1 "$CLIENT_OUT")" \
+            "it prints what it has read from stdin, not what it receives"
 }
 
 @test "client: stderr says connected and disconnected, stdout nothing" {

@@ -8,10 +8,13 @@ load ../lib/stage
 
 # shellcheck source=docs/exercises/lib.bash
 . "$ROOT_DIR/docs/exercises/lib.bash"
+# shellcheck source=tests/lib/sanitizers.bash
+. "$LIB_DIR/sanitizers.bash"
 
 setup()
 {
     ${MAKE:-make} -s -C "$TOOLS"
+    has_sanitizers || SANITIZE=-O1
 }
 
 # answers NN.M: prints untouched, solution and two wrong ones, or all of them
@@ -36,7 +39,7 @@ build_answer()
     else
         answer "$1" "$2" "$3"
     fi && env -u MAKEFLAGS -u MAKELEVEL "${MAKE:-make}" -s -C "$3" \
-        CFLAGS="-O$([ "$2" = solution ] && echo 2 || echo 0) -Werror" server
+        CFLAGS="$SANITIZE -Werror" server
 }
 
 # check PROJECT NN.M [SERVER]: what `make check-NN.M SERVER=…` prints in that

@@ -68,6 +68,12 @@ assert_all_pass()
     [[ $TOLD == *'likely:   a line for each failure'* ]] || fail "$TOLD"
 }
 
+@test "fair: LIKE allows a limit, and doesn't ask for it" {
+    told_of SERVER='python3 tests/conformance/echo-asyncio.py' LIKE=03-select \
+        FILES=limits.bats FILTER='^holds|^those beyond|^started with'
+    assert_all_pass
+}
+
 @test "fair: a backlog of 5 is named, in every test of churn" {
     local causes
 

@@ -118,9 +118,14 @@ grade_raw()
     ${CC:-cc} "$@" -o "$BATS_TEST_TMPDIR/raw" \
         "$TESTS_DIR/interop/raw-server.c" || skip "it cannot be linked $*"
     grade SERVER="'$BATS_TEST_TMPDIR/raw'" LIKE=01-blocking \
-        FILES='echo.bats schedules.bats'
+        FILES='echo.bats schedules.bats' REPORT=junit,tap \
+        REPORTS="$BATS_TEST_TMPDIR"
     [ "$STATUS" -eq 0 ]
     [ "$(count '^ok .*seeded schedule.*# skip the shim doesn.t reach')" -eq 1 ]
+    # The reason is the same in the reports.
+    grep -q "seeded schedule.* # skip the shim doesn't reach" \
+        "$BATS_TEST_TMPDIR/graded.tap"
+    grep -q '<skipped message="the shim doesn' "$BATS_TEST_TMPDIR/graded.xml"
     [ "$(count '^ok .*echoes .*[^#]*$')" -ge 3 ]
 }
 
@@ -130,6 +135,24 @@ grade_raw()
 
 @test "grading: a program that is linked statically" {
     grade_raw -static
+}
+
+@test "grading: a server that names the port of another hears so" {
+    need_proc
+    server_start
+    grade RUN_AS=env RUN_DIR="$BATS_TEST_TMPDIR" FILES=echo.bats \
+        FILTER='^answers at' SERVER="sh -c 'echo it listens on localhost:$PORT
+            exec sleep 60'"
+    [ "$(count "^# likely: .*another server's port")" -eq 1 ]
+    grade RUN_AS=env RUN_DIR="$BATS_TEST_TMPDIR" FILES=echo.bats \
+        FILTER='^answers at' SERVER="'$STAGES_DIR/$STAGE/server'"
+    [ "$STATUS" -eq 0 ]
+}
+
+@test "grading: a client that copies stdin hears so, and nothing else" {
+    grade CLIENT='sh -c cat'
+    [ "$(count "^  likely: .*read from stdin")" -eq 1 ]
+    [ "$(count '^0 passed, 1 failed')" -eq 1 ]
 }
 
 # grade_class VAR=…: grades the class in $BATS_TEST_TMPDIR/class; what is kept
@@ -200,7 +223,8 @@ CSV
 @test "grading: a stage that is handed in is graded as strictly as ours" {
     local bug=$BATS_TEST_TMPDIR/class/bug
 
-    mkdir -p "$bug"
+    mkdir -p "$bug" "$bug/../empty"
+    touch "$bug/../a file"
     cp "$ROOT_DIR"/01-blocking/*.c "$ROOT_DIR/01-blocking/Makefile" "$bug"
     # A SERVER may say it in other words.
     sed 's/"bind: /"no: /' "$ROOT_DIR/01-blocking/server.c" >"$bug/server.c"
@@ -208,6 +232,9 @@ CSV
         FILTER='^(too many|an address that is not)'
     grep -q '^bug,graded,50,1 of 2,0,"start with: server: an address' \
         "$BATS_TEST_TMPDIR/grades/summary.csv"
+    grep -q '^empty,does not build,0,.*no makefile' \
+        "$BATS_TEST_TMPDIR/grades/summary.csv"
+    grep -q "isn't a folder: a file" "$BATS_TEST_TMPDIR/class.err"
 }
 
 @test "grading: the bundle for Gradescope grades a submission" {

@@ -3,10 +3,20 @@
 load exercise
 
 @test "01.2: SIGPIPE is left as it was: not ignored, caught or blocked" {
-    local kind
-
     need_proc
     server_start
+    assert_untouched
+    # And while it writes to a client that doesn't read.
+    peer_start stalled send:512M
+    wait_until "$PATIENCE" peer_is stalled '*[0-9][0-9][0-9][0-9][0-9][0-9] sent*'
+    wait_until "$PATIENCE" is_at_rest
+    assert_untouched
+}
+
+assert_untouched()
+{
+    local kind
+
     for kind in SigIgn SigCgt SigBlk; do
         ! has_signal "$(signals_of "$SERVER_PID" "$kind")" 13 ||
             fail_because sigpipe "SIGPIPE at its default" \

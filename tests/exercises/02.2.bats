@@ -10,8 +10,10 @@ no_child()
 @test "02.2: 20 children end and leave no zombie while the parent is stopped" {
     need_proc
     server_start
+    server_warm_up
     peer_start peers -n 20 echo:100 wait fin end
     peer_wait peers '20 waiting*'
+    wait_until "$PATIENCE" has_only_base_fds
     stop "$SERVER_PID"
     peer_continue peers
     assert_peer_succeeds peers

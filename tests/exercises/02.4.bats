@@ -15,9 +15,14 @@ start_crowd()
     peer_is crowd '50 waiting*' ||
         fail_because fork "50 of $1 clients served" "$(peer_state crowd)" \
             "it accepts more than 50, or stops earlier"
+    wait_until "$PATIENCE" has_only_base_fds ||
+        fail_because fork "$BASE_FDS descriptors in the parent" "$FDS" \
+            "it accepts first, and waits then: the 51st client should stay in \
+the accept queue"
 }
 
 @test "02.4: of 60 clients 50 are served; the others wait, and come next" {
+    need_proc
     server_start
     server_warm_up
     start_crowd 60
@@ -27,6 +32,10 @@ start_crowd()
             "$(count_children "$SERVER_PID") children; $(peer_state crowd)" \
             "it exceeds the limit, or closes connections: at the limit, don't \
 call accept"
+    look_at_children "$SERVER_PID"
+    ! has_signal "$(signals_of "${CHILDREN[0]}" SigBlk)" "$(kill -l CHLD)" ||
+        fail_because signals "no signal blocked in a child" "SIGCHLD is" \
+            "the child inherits what the parent has blocked: restore it there"
     peer_continue crowd
     wait_until "$PATIENCE" peer_is crowd '*, 60 done*' ||
         fail_because zombies "the 10 are served when others end" \
@@ -49,6 +58,16 @@ call accept"
 reap"
     peer_continue crowd
     assert_peer_succeeds crowd
+}
+
+@test "02.4: forks that failed aren't counted" {
+    need_shim echo_once
+    server_start "${SHIM[@]}" SHIM_FAIL=fork:EAGAIN:1-50
+    peer -n 50 -t "$PATIENCE" drain
+    assert_injected fork
+    peer -t "$PATIENCE" echo:100 fin end || fail_because fork \
+        "a client served after 50 forks failed" "$(complaint)" \
+        "a fork that failed has made no child: count after the check"
 }
 
 # none_runs: true if all its children are zombies.

@@ -25,6 +25,19 @@ load exercise
         fail_because walk "only the connection that is ready is read" \
             "$fewest reads of others while 5 messages came" \
             "the walk continues after it has seen as many as poll counted"
+    # When only the listening socket is ready, no connection is.
+    forget_notes
+    peer_start late -n 4 wait
+    wait_until "$PATIENCE" has_accepted 4
+    [ "$(noted read '' -1)" -eq 0 ] ||
+        fail_because walk "no read while only new clients come" \
+            "$(noted read '' -1) reads" \
+            "poll counts the listening socket, too, and the walk doesn't"
+}
+
+has_accepted()
+{
+    [ "$(noted accept '' '[0-9]*')" -ge "$1" ]
 }
 
 @test "04.1: ten that are ready at once have their turn in one iteration" {

@@ -44,3 +44,20 @@ reports POLLNVAL"
     assert_peer_succeeds others
     assert_server_healthy
 }
+
+@test "04.2: what the kernel didn't take is sent when it has room" {
+    local hold=$BATS_TEST_TMPDIR/hold
+
+    start_noting "CALLS_HOLD=$hold"
+    : >"$hold"
+    peer_start client -t $((2 * PATIENCE)) echo:1000 fin end
+    wait_until "$PATIENCE" has_failed_to_write
+    rm "$hold"
+    assert_served client interest "1,000 bytes come back" \
+        "the element must ask for POLLOUT while output is pending"
+}
+
+has_failed_to_write()
+{
+    [ "$(noted write '' -1)" -gt 0 ]
+}

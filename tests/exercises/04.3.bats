@@ -31,6 +31,17 @@ last_size()
     [ "$(last_size)" -lt $((peak / 8)) ] ||
         fail_because grow "less than an eighth of the $peak bytes at the peak" \
             "$(last_size)" "the array never shrinks"
+    # The two arrays have about the same size.
+    awk -v peak="$peak" '$1 == "realloc" && $3 == peak { n = 0 }
+        $1 == "realloc" && $3 < peak / 8 { size[++n] = $3 }
+        END {
+            for (i = 1; i <= n; i++)
+                for (k = 1; k <= n; k++)
+                    if (i != k && size[i] <= size[k] && size[k] < 1.5 * size[i])
+                        exit 0
+            exit 1
+        }' "$NOTES" || fail_because grow "both arrays shrink" "one does" \
+        "conns and fds are as long as each other"
     assert_echoes echo:1000 fin end
 }
 

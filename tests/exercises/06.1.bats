@@ -11,6 +11,7 @@ assert_reports()
 
 @test "06.1: reports 3 connections while they are there, then 0" {
     server_start
+    assert_echoes -n 3 echo:10 reset
     peer_start peers -n 3 echo:10 wait fin end
     peer_wait peers '3 waiting*'
     assert_reports 3 "no timer runs, or on_connect doesn't count"

@@ -57,18 +57,6 @@ conn_write returns false, pause the other connection"
     assert_peer_succeeds stalled
 }
 
-# is_at_rest: true if the proxy has slept for 0.1 s.
-is_at_rest()
-{
-    local ran
-
-    look_at_time "$SERVER_PID"
-    ran=$SLICES
-    pause 0.1
-    look_at_time "$SERVER_PID"
-    [ "$SLICES" -eq "$ran" ]
-}
-
 @test "06.2: backpressure from the target: it reads nothing" {
     FROM="the target to the client"
     start_proxy "$TOOLS/badserver" silent

@@ -28,10 +28,11 @@ has_worker()
     [ -n "$WORKER" ]
 }
 
-# start_working: starts the server, has `work' sent, and stops the worker.
+# start_working [ARGS…]: starts the server with ARGS, has `work' sent, and stops
+# the worker.
 start_working()
 {
-    server_start
+    server_start "$@"
     exec 9<>"/dev/tcp/localhost/$PORT"
     # The worker may run from the start, or be forked for the work.
     if has_worker; then
@@ -80,4 +81,26 @@ start_working()
     resume "$WORKER"
     assert_answered work
     assert_answered more
+}
+
+# worker_is_done: true once it has computed, and sleeps or has ended.
+worker_is_done()
+{
+    alive "$WORKER" || return 0
+    look_at_time "$WORKER"
+    [ "$CPU_MS" -ge 150 ] && [ "$STATE" = S ]
+}
+
+@test "06.3: a connection that ends before the work is done harms nobody" {
+    start_working -t 1
+    # It has been idle for too long.
+    not read -r -t "$PATIENCE" -u 9
+    exec 9>&-
+    assert_echoes -t "$PATIENCE" ping:5 fin end
+    resume "$WORKER"
+    wait_until "$PATIENCE" worker_is_done
+    # These come after its answer.
+    assert_echoes -t "$PATIENCE" ping:5 fin end || true
+    alive "$SERVER_PID" || fail_because close "the server still runs" \
+        "it has ended" "the answer is for a connection that is freed"
 }

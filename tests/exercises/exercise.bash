@@ -66,6 +66,18 @@ has_signal()
     (((16#$1 >> ($2 - 1)) & 1))
 }
 
+# is_at_rest: true if the server has slept for 0.1 s.
+is_at_rest()
+{
+    local ran
+
+    look_at_time "$SERVER_PID"
+    ran=$SLICES
+    pause 0.1
+    look_at_time "$SERVER_PID"
+    [ "$SLICES" -eq "$ran" ]
+}
+
 # accept_a_crowd: 40 clients connect while the server is stopped; then it
 # accepts and serves them.
 accept_a_crowd()
@@ -95,7 +107,8 @@ assert_accepts_16()
             "it returns to the wait while connections are in the accept queue"
 }
 
-# assert_accepts_until_eagain: no two accepts fail between two waits.
+# assert_accepts_until_eagain: no two accepts fail between two waits, and what
+# comes after that is accepted without a pause.
 assert_accepts_until_eagain()
 {
     accept_a_crowd
@@ -103,4 +116,8 @@ assert_accepts_until_eagain()
          $1 == "accept" && $3 < 0 && ++n == 2 { exit 1 }' "$NOTES" ||
         fail_because nonblock "no more accept after EAGAIN" "several" \
             "EAGAIN says that the accept queue is empty: leave the loop"
+    assert_echoes -t "$PATIENCE" echo:100 fin end
+    [ "$(noted wait '' 0)" -eq 0 ] ||
+        fail_because nonblock "no pause after EAGAIN" "a wait that timed out" \
+            "EAGAIN is no failure: pause only after the others"
 }

@@ -719,7 +719,7 @@ diagnose_copy()
 
     sent=$(wc -c <"$1")
     came=$(wc -c <"$CLIENT_OUT")
-    at=$(cmp "$1" "$CLIENT_OUT" 2>&1 | sed 's/.*byte \([0-9]*\).*/\1/')
+    at=$(cmp "$1" "$CLIENT_OUT" 2>&1 | sed -E 's/.*(byte|char) ([0-9]+).*/\2/')
     CAUSE="the rest of a short read or a short write is lost: bytes come in \
 pieces of any size"
     # What follows the last equal byte, if stdout just ends there.

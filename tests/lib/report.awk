@@ -52,7 +52,7 @@ FNR == 1 { inside = 0 }
         failed++
     } else if (match($0, / # skip/)) {
         result[n] = "skip"
-        why[n] = substr($0, RSTART + 8)
+        why[n] = substr($0, RSTART + 7)
         $0 = substr($0, 1, RSTART - 1)
         skipped++
     }

@@ -44,7 +44,28 @@ server_start()
             "$SERVER_LINE" \
             "port 0 lets the kernel choose one: getsockname tells you which"
         return 1
+    elif [ -n "${RUN_AS:-}" ] && ! is_its_own_port; then
+        fail_because announce "a port on which this server listens" \
+            "$PORT, on which another program listens" \
+            "the line names another server's port"
+        return 1
     fi
+}
+
+# is_its_own_port: false if another program than the server and its children
+# listens on $PORT.
+is_its_own_port()
+{
+    local sockets
+
+    sockets=$(awk -v port=":$(printf %04X "$PORT")" '
+        $4 == "0A" && substr($2, length($2) - 4) == port {
+            print "-o -lname socket:\\[" $10 "\\]" }' /proc/net/tcp* 2>/dev/null)
+    [ -n "$sockets" ] || return 0
+    look_at_children "$SERVER_PID"
+    # shellcheck disable=SC2046,SC2086 # lists
+    find $(printf '/proc/%s/fd ' "$SERVER_PID" ${CHILDREN[@]+"${CHILDREN[@]}"}) \
+        -false $sockets 2>/dev/null | grep -q .
 }
 
 # server_announced: true once the server has said where it listens. Any words

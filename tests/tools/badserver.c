@@ -7,6 +7,7 @@
  * truncate=N  echoes N bytes, then sends FIN; reads on, but answers nothing
  * reset=N     echoes N bytes, then resets the connection
  * twice       echoes every byte twice
+ * capitals    echoes in capital letters
  * greeting    says hello first, then echoes
  * extra       echoes, and sends one byte too many after the peer's FIN
  * flood       sends zeros without end, and reads nothing
@@ -19,6 +20,7 @@
  */
 #include "common.h"
 
+#include <ctype.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -113,6 +115,13 @@ static void serve(int fd, const char *mode, size_t n)
         reset_on_close(fd);
     } else if (strcmp(mode, "twice") == 0) {
         echo(fd, SIZE_MAX, 2);
+    } else if (strcmp(mode, "capitals") == 0) {
+        for (ssize_t got; (got = read(fd, buf, BUF_SIZE)) > 0;) {
+            for (ssize_t i = 0; i < got; i++)
+                buf[i] = (char)toupper((unsigned char)buf[i]);
+            if (!write_all(fd, buf, (size_t)got))
+                break;
+        }
     } else if (strcmp(mode, "greeting") == 0) {
         write_all(fd, "220 hello\n", 10);
         echo(fd, SIZE_MAX, 1);
