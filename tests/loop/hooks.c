@@ -59,6 +59,7 @@ HOOKED(int, epoll_wait, int fd, struct epoll_event *events, int max, int ms);
 HOOKED(int, epoll_ctl, int epoll_fd, int op, int fd, struct epoll_event *e);
 HOOKED(int, poll, struct pollfd *fds, nfds_t n, int ms);
 HOOKED(ssize_t, read, int fd, void *buf, size_t n);
+HOOKED(int, close, int fd);
 HOOKED(ssize_t, write, int fd, const void *buf, size_t n);
 HOOKED(int, ioctl, int fd, unsigned long op, int *value);
 HOOKED(int, fcntl, int fd, int op, long value);
@@ -239,6 +240,16 @@ ssize_t __wrap_read(int fd, void *buf, size_t n)
 {
     hook_n_reads++;
     return fails(&hook_read_fails) ? -1 : __real_read(fd, buf, n);
+}
+
+/* POSIX leaves open what errno is after a success. */
+int __wrap_close(int fd)
+{
+    int result = __real_close(fd);
+
+    if (result == 0)
+        errno = EDOM;
+    return result;
 }
 
 ssize_t __wrap_write(int fd, const void *buf, size_t n)

@@ -839,6 +839,41 @@ TEST(backpressure, queue_is_not_quadratic,
     end(fd);
 }
 
+TEST(backpressure, large_write_behind_a_drained_queue,
+     "Sends all of data: whatever the kernel doesn't take at once is copied "
+     "and sent later.")
+{
+    enum { SIZE = 600000 };
+    static char big[SIZE];
+    static char buf[1 << 16];
+    size_t came = 0;
+
+    for (int i = 0; i < SIZE; i++)
+        big[i] = (char)(i % 251);
+    start(&all);
+    int fd = connected();
+    long before = hook_bytes;
+    CHECK(!conn_write(conn, big, SIZE));
+    size_t queued = conn_queued(conn);
+    /* What has been sent needs no room. */
+    CHECK(hook_bytes - before < (long)queued + 4096);
+    while (conn_queued(conn) > queued / 3) {
+        ssize_t n = hear(fd, buf, 10000);
+        came += n > 0 ? n : 0;
+        run_ms(0);
+    }
+    CHECK(conn_queued(conn) > 0);
+    /* The queue is mostly empty, and yet this doesn't fit in. */
+    conn_write(conn, big, queued);
+    for (ssize_t n; came<SIZE + queued; came += n> 0 ? n : 0) {
+        n = hear(fd, buf, sizeof(buf));
+        for (ssize_t i = 0; i < n; i++)
+            CHECK(buf[i] == (char)((came + i) % SIZE % 251));
+        run_ms(0);
+    }
+    end(fd);
+}
+
 /* Timeouts and deadlines */
 
 TEST(timeouts, idle_timeout,
@@ -879,6 +914,35 @@ TEST(timeouts, idle_timeout,
     conn_set_timeout(conn, 0);
     run_ms(100000);
     CHECK(saw("cdttt"));
+    end(fd);
+}
+
+static int64_t timed_out; /* when, the first time */
+
+static void note_time(struct conn *c)
+{
+    if (timed_out == 0)
+        timed_out = loop_now(conn_loop(c));
+}
+
+TEST(timeouts, never_early,
+     "Calls on_timeout whenever the connection was idle for ms; 0: never. "
+     "Idle means that nothing was received and nothing sent, counted from the "
+     "iteration (loop_now) in which something last was.")
+{
+    start(&all);
+    int fd = connected();
+    act_at = 't';
+    act = note_time;
+    for (int after = 0; after < 5; after++) {
+        conn_set_timeout(conn, 1000);
+        run_ms(after);
+        say(fd, "x");
+        int64_t arrived = hook_clock_ms(); /* it stands meanwhile */
+        timed_out = 0;
+        run_ms(1500);
+        CHECK(timed_out >= arrived + 1000 && timed_out <= arrived + 1010);
+    }
     end(fd);
 }
 
@@ -1423,6 +1487,27 @@ TEST(listening, listen_errors,
     errno = ENFILE;
     CHECK(server_listen("name", "0", &failed) == NULL && errno == ENFILE);
     run_out();
+}
+
+TEST(listening, server_that_cannot_start,
+     "Returns 0, or -1: EBUSY if it was started before, or as loop_watch.")
+{
+    int taken[20];
+    int n = 0;
+
+    start(NULL);
+    do /* the loop's table of 16 descriptors has to grow */
+        taken[n] = dup(0);
+    while (taken[n++] < 16);
+    server = server_listen(path, "0", NULL);
+    CHECK(server != NULL);
+    hook_fail_alloc = 1;
+    CHECK(server_start(server, loop, &all, &server_arg) == -1);
+    CHECK(errno == ENOMEM && hook_fail_alloc == 0);
+    CHECK(server_start(server, loop, &all, &server_arg) == 0);
+    while (n > 0)
+        close(taken[--n]);
+    end(connected());
 }
 
 TEST(listening, listens_everywhere,

@@ -673,6 +673,25 @@ TEST(workers, stubborn_are_killed,
     CHECK(exited(0) && says(err, "worker: hasn't ended, is killed\n"));
 }
 
+static void lose_the_first(void)
+{
+    stop_stubborn();
+    if (step == 2) /* the first has the lower id */
+        kill_worker(shared->pids[1] < shared->pids[0], SIGKILL);
+}
+
+TEST(workers, stubborn_behind_one_that_ended,
+     "At the first SIGINT or SIGTERM, calls on_stop(arg) and asks the "
+     "workers to end; a second and a half later, or at the second signal, "
+     "kills those that haven't (SIGKILL).")
+{
+    if (in_child()) {
+        CHECK(run_workers(2, lose_the_first) == 1);
+        exit(0);
+    }
+    CHECK(exited(0) && says(err, "worker: hasn't ended, is killed\n"));
+}
+
 static void stop_twice(void)
 {
     stop_stubborn();
