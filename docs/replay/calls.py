@@ -260,9 +260,8 @@ class Call:
                 what, "nothing for now" if self.events == "0" else
                 self.events.replace("|", " and ") + " from now on")
         if name == "fork":
-            child = self.recorder.pid_name(value)
-            return "fork returns %s, the number of a child: it runs " \
-                "beside it now." % child
+            return "fork returns %s, the number of a child: it runs beside " \
+                "it now." % self.recorder.pid_name(value)
         if name == "waitpid":
             return "waitpid returns %s." % (
                 self.recorder.pid_name(value) + ": that child has ended"

@@ -112,10 +112,8 @@ class Kernel:
                 result[fd] = link[12:-1].replace("eventpoll", "epoll")
             elif link.startswith("pipe:"):
                 mode = os.lstat(folder + "/" + fd).st_mode
-                result[fd] = "%s, %s end" % (
-                    PIPE, "write" if mode & 0o200 else "read")
-                if not mode & 0o200:
-                    result[fd] += held(folder + "/" + fd)
+                result[fd] = PIPE + (", write end" if mode & 0o200 else
+                                     ", read end" + held(folder + "/" + fd))
             else:
                 result[fd] = "file"
         return result

@@ -144,7 +144,7 @@ class Silent(Scenario):
             "That ends A's connection, as no other process has it open."),
         "eintr": (
             lambda s: s.call("accept") and s.returned("EINTR"),
-            "SIGCHLD has interrupted it: the server will call it again."),
+            "The signal was SIGCHLD. The server will call accept again."),
     }
     only = dict.fromkeys(("fork", "parent-closes", "two-processes",
                           "child-ends", "eintr"), "02")

@@ -958,7 +958,7 @@ const checks = {
             for (const hash of ['01-silent/b-waits', '02-silent/36',
                 '02-silent/two-processes', '03-stalled/a-send-full',
                 '06-descriptors/150', '06-sigterm/callback', '06-stale/three-ready',
-                '06-workers/too-late',
+                '06-workers/too-late', '02-half-close/fin', '05-half-close/server-fin',
                 ...width === 1280 ? ['01-silent+02-silent/b-waits'] : []]) {
                 await visit(hash);
                 const wrong = await inside(() => {
