@@ -140,16 +140,16 @@ function draw_source(k)
 }
 
 /* Scrolls the source, and nothing around it, so that the row isn't near an edge
-   and, if there's room, the line that has run is there as well. */
+   and, if there's room, what has run is there as well. */
 function reveal(row, {code: box, marks: [ran]})
 {
     const top = row.offsetTop - box.scrollTop, room = box.clientHeight;
     if (top < room * 0.15 || top + row.offsetHeight > room * 0.8)
         box.scrollTop = row.offsetTop -
             Math.max(0, Math.min(room * 0.4, room - row.offsetHeight));
-    if (ran.offsetTop < box.scrollTop && row.offsetTop + row.offsetHeight <
-        ran.offsetTop + room)
-        box.scrollTop = ran.offsetTop;
+    const up = Math.max(ran.offsetTop, row.offsetTop + row.offsetHeight - room);
+    if (up < box.scrollTop && up < ran.offsetTop + ran.offsetHeight)
+        box.scrollTop = up;
 }
 
 /* ---- the kernel ---- */
@@ -411,11 +411,11 @@ function lane_of_marks(who, marks, kind)
 }
 
 /* Writes the labels of the timeline, in full or by their first words: none is
-   cut, or covers another. Moments have up to three rows. */
+   cut, or covers another. Moments have some rows. */
 function arrange()
 {
     for (const lane of document.querySelectorAll('.lane:is(.moments, .acts)')) {
-        const free = Array(lane.matches('.moments') ? 3 : 1).fill(0);
+        const free = Array(lane.matches('.moments') ? recs.length + 2 : 1).fill(0);
         const marks = [...lane.querySelectorAll('.mark')];
         const lefts = marks.map((mark) => mark.getBoundingClientRect().left);
         marks.forEach((mark, i) => {

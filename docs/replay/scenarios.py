@@ -124,8 +124,8 @@ class Silent(Scenario):
             "The kernel has taken it out of the accept queue."),
         "b-waits": (lambda s: s.kind == "client" and
                     s.server("B").get("recv") == 5,
-                    "It's in the server's receive buffer of B's connection "
-                    "until the server reads it."),
+                    "It's in the server's receive buffer for B until it's "
+                    "read."),
         "b-served": (lambda s: s.clients["B"]["got"] >= 5,
                      "B has its answer. Look at what A has done by now."),
         "both-ready": (
