@@ -948,17 +948,17 @@ const checks = {
         await load('');
     },
 
-    // No word in the drawing leaves its box, and none meets a descriptor.
+    // No word in the drawing leaves its box, and none meets a descriptor or a wire.
     async drawing()
     {
-        for (const [width, height, query] of [[1280, 800, ''], [390, 844, ''],
-            [670, 580, '?embed']]) {
+        for (const [width, height, query] of [[1280, 800, ''], [1400, 900, ''],
+            [390, 844, ''], [670, 580, '?embed']]) {
             await screen(width, height);
             await load('', `${PAGE}${query}`);
             for (const hash of ['01-silent/b-waits', '02-silent/36',
                 '02-silent/two-processes', '03-stalled/a-send-full',
                 '06-descriptors/150', '06-sigterm/callback', '06-stale/three-ready',
-                '06-workers/too-late', '02-half-close/fin', '05-half-close/server-fin',
+                '06-workers/too-late', '06-workers/all-sleep', '02-half-close/fin', '05-half-close/server-fin',
                 ...width === 1280 ? ['01-silent+02-silent/b-waits'] : []]) {
                 await visit(hash);
                 const wrong = await inside(() => {
@@ -974,7 +974,12 @@ const checks = {
                                 const meets = [...document.querySelectorAll('.kernel .fd b')]
                                     .map((e) => e.getBoundingClientRect()).some((c) =>
                                         b.left < c.right && c.left < b.right &&
-                                        b.top < c.bottom - 3 && c.top < b.bottom - 3);
+                                        b.top < c.bottom - 3 && c.top < b.bottom - 3) ||
+                                    [...document.querySelectorAll('.kernel .fd.on')]
+                                        .map((e) => e.getBoundingClientRect()).some((c) =>
+                                            b.left < c.right && c.left < b.right &&
+                                            b.top < (c.top + c.bottom) / 2 &&
+                                            b.bottom > (c.top + c.bottom) / 2);
                                 if (b.width > 0 && (meets || b.right > a.right + .5 ||
                                     b.left < a.left - .5 || !inTube && b.bottom > a.bottom))
                                     wrong.push(texts.currentNode.data.trim());
