@@ -190,7 +190,7 @@ function coming(name, s, was)
         'server send': arrives + more('server', 'send')};
 }
 
-const STATES = {ESTABLISHED: 'neither side has sent a FIN', FIN_WAIT1: 'its FIN is under way',
+const STATES = {ESTABLISHED: 'no FIN sent, and none has come', FIN_WAIT1: 'its FIN is under way',
     FIN_WAIT2: 'its FIN has arrived', CLOSE_WAIT: 'the other side has sent its FIN',
     LAST_ACK: 'both have sent a FIN; its own is under way',
     TIME_WAIT: 'both FINs have arrived'};
