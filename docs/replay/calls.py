@@ -1,5 +1,6 @@
 """calls -- notes the system calls that a line makes, with their results"""
 import errno
+import re
 
 import gdb
 
@@ -54,6 +55,13 @@ def errno_name(number):
     return errno.errorcode.get(number, str(number))
 
 
+def named(what):
+    """What a descriptor stands for, in a sentence."""
+    if ", " in what:
+        return "the " + what.split(",")[0]  # of a pipe
+    return "the listening socket" if what == "listen" else what
+
+
 def timeval(address, unit):
     if address == 0:
         return None
@@ -70,8 +78,9 @@ def time_text(ms):
 class Call:
     """One call, from its beginning."""
 
-    def __init__(self, name, args, recorder, outer):
+    def __init__(self, name, args, recorder, outer, within):
         self.outer = outer
+        self.within = within  # a function that isn't stepped through, or ""
         self.name = name
         self.args = args
         self.recorder = recorder
@@ -196,24 +205,28 @@ class Call:
     def sentence(self, value, error, who):
         """What the call did, in words."""
         name = self.name
-        whose = who.get(str(self.fd), "descriptor %d" % self.fd)
-        if whose.endswith(" end"):
-            whose = "the " + whose.split(",")[0]  # of a pipe
+        whose = named(who.get(str(self.fd), "descriptor %d" % self.fd))
         s = "" if value == 1 else "s"
         if error == "EAGAIN":
-            what = {"read": "finds nothing from " + whose,
-                    "recv": "finds nothing from " + whose,
+            nothing = "finds %s empty" % whose if whose.endswith("pipe") \
+                else "finds nothing from " + whose
+            what = {"read": nothing, "recv": nothing,
                     "write": "finds no room: %s's send buffer is full" % whose,
                     "accept": "finds the accept queue empty",
                     "accept4": "finds the accept queue empty"}.get(
                         name, "would block")
             return "%s %s (EAGAIN)." % (name, what)
+        if error == "EINTR":
+            return "%s fails with EINTR: a signal has interrupted it." % name
         if error:
             return "%s fails: %s." % (name, error)
         if name in ("read", "recv"):
             if value == 0:
                 return "%s returns 0: %s has sent its FIN." % (name, whose)
             return "%s takes %d byte%s from %s." % (name, value, s, whose)
+        if self.written:
+            return "%s hands the other %d bytes for %s to the kernel, and " \
+                "returns %d." % (name, value - self.written, whose, value)
         if name in ("write", "send"):
             return "%s hands %d byte%s for %s to the kernel." % (
                 name, value, s, whose)
@@ -230,17 +243,29 @@ class Call:
                     name, self.timeout)
             if value == 0:
                 return "%s returns at once: nothing is ready." % name
-            return "%s returns%s." % (
-                name, ": 1 descriptor is ready" if value == 1 else
-                " as soon as one is ready: here %d are" % value)
+            ready = list(dict.fromkeys(
+                named(who.get(fd, "descriptor " + fd)) for fd in re.findall(
+                    r"(\d+):", self.text(value, error).split(" = ")[1])))
+            return "%s returns: %s %s ready." % (
+                name, " and ".join(filter(None, (
+                    ", ".join(ready[:-1]), ready[-1]))),
+                "is" if len(ready) == 1 else "are")
         if name == "epoll_ctl":
-            return "epoll_ctl: epoll is told about descriptor %d." % \
-                self.args[2]
+            fd = str(self.args[2])
+            what = "descriptor %s (%s)" % (fd, named(
+                self.recorder.fds_of_process().get(fd, "?")))
+            if self.args[1] == 2:  # EPOLL_CTL_DEL
+                return "epoll_ctl: epoll no longer watches %s." % what
+            return "epoll_ctl: epoll watches %s for %s." % (
+                what, "nothing for now" if self.events == "0" else
+                self.events.replace("|", " and ") + " from now on")
         if name == "fork":
-            return "fork: a child runs beside it now."
+            return "fork returns %s, the number of a child: it runs beside " \
+                "it now." % self.recorder.pid_name(value)
         if name == "waitpid":
-            return "waitpid: %s." % ("a child has ended" if value > 0
-                                     else "no other child has ended")
+            return "waitpid returns %s." % (
+                self.recorder.pid_name(value) + ": that child has ended"
+                if value > 0 else "0: no other child has ended")
         if name == "nanosleep":
             return "%d ms have passed." % self.timeout
         return "%s returns %d." % (name, value)

@@ -1,6 +1,9 @@
 """clients -- the clients of a recording, and what the kernel says of them"""
+import fcntl
 import os
 import socket
+import sys
+import termios
 import time
 
 from values import quoted
@@ -28,6 +31,15 @@ def wait_until(condition, what):
         if time.monotonic() > end:
             raise Failure("waited in vain until " + what)
         time.sleep(0.0005)
+
+
+def held(pipe):
+    """How many bytes the read end of a pipe has, in words; none: ""."""
+    fd = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    n = int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)),
+                       sys.byteorder)
+    os.close(fd)
+    return n and ", %d byte%s" % (n, "" if n == 1 else "s") or ""
 
 
 class Kernel:
@@ -100,8 +112,8 @@ class Kernel:
                 result[fd] = link[12:-1].replace("eventpoll", "epoll")
             elif link.startswith("pipe:"):
                 mode = os.lstat(folder + "/" + fd).st_mode
-                result[fd] = "%s, %s end" % (
-                    PIPE, "write" if mode & 0o200 else "read")
+                result[fd] = PIPE + (", write end" if mode & 0o200 else
+                                     ", read end" + held(folder + "/" + fd))
             else:
                 result[fd] = "file"
         return result
@@ -191,7 +203,7 @@ class Client:
         if data:
             self._done("%s reads %d byte%s: %s" % (
                 self.name, len(data), "" if len(data) == 1 else "s",
-                quoted(data)), does or "stays silent")
+                quoted(data)), does or "has its answer")
         else:
             self._done("%s reads the end: the server has sent its FIN."
                        % self.name, does)
@@ -211,8 +223,8 @@ class Client:
     def was_reset(self):
         self.state = "closed"
         self.expects = 0
-        self._done("%s finds its connection reset: the server has closed it "
-                   "without reading all." % self.name)
+        self._done("%s loses its connection by a reset: the server has closed "
+                   "it without reading all." % self.name)
 
     def close(self):
         self.socket.close()

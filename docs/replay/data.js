@@ -109,6 +109,15 @@ function full(states, watched)
     });
 }
 
+/* Returns what a buffer holds: n bytes, and maybe a FIN. While that's there, the
+   kernel counts one byte more, and these are the states. */
+function held(end, way)
+{
+    const n = end?.[way] ?? 0, fin = n > 0 && (way === 'recv'
+        ? /CLOSE_WAIT|CLOSING|LAST_ACK/ : /FIN_WAIT1|CLOSING|LAST_ACK/).test(end.state);
+    return {n: n - fin, fin};
+}
+
 /* Returns true if a socket has what a process watches it for, IN or OUT. */
 function ready(s, full, name, event)
 {
@@ -137,8 +146,7 @@ function unfold(recording)
             for (const side of ['client', 'server']) {
                 for (const way of ['send', 'recv']) {
                     const key = `${name} ${side} ${way}`;
-                    most[key] = Math.max(most[key] ?? 16,
-                        pair[side]?.[way] ?? 0);
+                    most[key] = Math.max(most[key] ?? 16, held(pair[side], way).n);
                 }
             }
         }

@@ -116,14 +116,17 @@ function draw_source(k)
             row.querySelectorAll('.tag').forEach((tag) => tag.remove());
         }
         view.marks = [];
-        const ran = was.processes?.[id], text = !here ? '' : s.call?.text ??
+        // What a signal has interrupted began before its handler.
+        const ran = /EINTR$/.test(s.call?.text) ? frame_before(recs[k], axis[at][k])
+            : was.processes?.[id], text = !here ? '' : s.call?.text ??
             changes(recs[k], axis[at][k]).map((pair) => pair.join(' = ')).join(', ');
         if (text && ran?.file === view.file && ran.stack?.length >= p.stack?.length)
             mark(view, ran.line, ['ran'], text);
-        if (p.file === view.file && p.state !== 'exited') {
-            const sleeps = p.state === 'blocked';
-            const row = mark(view, p.line, ['at', ...here ? ['here'] : [],
-                ...sleeps ? ['sleeps'] : []], sleeps ? `sleeps in ${p.in}` : '');
+        if (p.file === view.file) {
+            const sleeps = p.state === 'blocked', ended = p.state === 'exited';
+            const row = mark(view, p.line, ['at', ...here && !ended ? ['here'] : [],
+                ...sleeps ? ['sleeps'] : []], sleeps ? `sleeps in ${p.in}`
+                : ended ? 'has exited' : '');
             if (row)
                 rows.set(view, row);
         }
@@ -136,13 +139,17 @@ function draw_source(k)
     panes[k].rows = rows;
 }
 
-/* Scrolls the source, and nothing around it, so that no row is near an edge. */
-function reveal(row, {code: box})
+/* Scrolls the source, and nothing around it, so that the row isn't near an edge
+   and, if there's room, what has run is there as well. */
+function reveal(row, {code: box, marks: [ran]})
 {
     const top = row.offsetTop - box.scrollTop, room = box.clientHeight;
     if (top < room * 0.15 || top + row.offsetHeight > room * 0.8)
         box.scrollTop = row.offsetTop -
             Math.max(0, Math.min(room * 0.4, room - row.offsetHeight));
+    const up = Math.max(ran.offsetTop, row.offsetTop + row.offsetHeight - room);
+    if (up < box.scrollTop && up < ran.offsetTop + ran.offsetHeight)
+        box.scrollTop = up;
 }
 
 /* ---- the kernel ---- */
@@ -156,12 +163,11 @@ const PHASES = ['timers', 'wait', 'I/O', 'tasks'];
    there's room; came is how many come. */
 function buffer(end, was, way, most, full, came)
 {
-    const n = end[way] ?? 0, old = was?.[way] ?? 0, diff = n - old;
-    const both = came > 0 && came > diff;
-    const moves = !diff || both && full ? [] : both ? [came, diff - came] : [diff];
+    const {n, fin} = held(end, way), old = held(was, way).n, diff = n - old;
+    const moves = !diff ? [] : came > 0 && came > diff ? [came, diff - came] : [diff];
     return `<div class="buffer ${diff ? 'changed' : ''} ${full ? 'full' : ''}">
         <span>${way === 'send' ? 'send' : 'receive'}</span>
-        <b>${number(n)} B</b>
+        <b>${n || !fin ? `${number(n)} B` : ''}${fin ? `${n ? ' +' : ''}FIN` : ''}</b>
         <div class="tube" title="${full ? 'it takes no more now'
         : `at most ${number(most)} B in this run`}"><i style="
             width: ${full ? 100 : 100 * n / most}%; --from: ${100 * old / most}%">
@@ -175,7 +181,7 @@ function buffer(end, was, way, most, full, came)
 function coming(name, s, was)
 {
     const a = s.sockets?.[name], b = was.sockets?.[name];
-    const more = (side, way) => (a?.[side]?.[way] ?? 0) - (b?.[side]?.[way] ?? 0);
+    const more = (side, way) => held(a?.[side], way).n - held(b?.[side], way).n;
     const [sent, got] = ['sent', 'got'].map((key) =>
         (s.clients?.[name]?.[key] ?? 0) - (was.clients?.[name]?.[key] ?? 0));
     const arrives = more('client', 'recv') + got;
@@ -183,6 +189,11 @@ function coming(name, s, was)
         'server recv': sent - more('client', 'send'),
         'server send': arrives + more('server', 'send')};
 }
+
+const STATES = {ESTABLISHED: 'no FIN sent, and none has come', FIN_WAIT1: 'its FIN is under way',
+    FIN_WAIT2: 'its FIN has arrived', CLOSE_WAIT: 'the other side has sent its FIN',
+    LAST_ACK: 'both have sent a FIN; its own is under way',
+    TIME_WAIT: 'both FINs have arrived'};
 
 /* Returns one end of a connection: its state and two buffers. */
 function end_of(rec, name, side, pair, was, full, came)
@@ -196,7 +207,8 @@ function end_of(rec, name, side, pair, was, full, came)
         buffer(end, was?.[side], way, rec.most[`${name} ${side} ${way}`],
             full.has(`${name} ${side} ${way}`), came[`${side} ${way}`]))
         .join('') + `<small class="${end.state !== was?.[side]?.state
-        ? 'changed' : ''} ${end.state === 'ESTABLISHED' ? 'usual' : ''}">${
+        ? 'changed' : ''} ${end.state === 'ESTABLISHED' ? 'usual' : ''}" title="${
+        STATES[end.state] ?? ''}">${
         esc(end.state).replace('_', '_<wbr>')}</small>${
         queued ? '<small class="note">not accepted yet</small>' : ''}</div>`;
 }
@@ -216,24 +228,26 @@ function listening(s, was)
         ${slots || 'empty'}</span></div>`;
 }
 
+const labels = (events, is_ready) => events.split('|').map((event) => event === '0'
+    ? '<small class="paused">paused</small>'
+    : `<small class="${is_ready(event) ? 'ready' : ''}">${esc(event)}</small>`).join('');
+
+const ring = (p, event = '0') => p.state === 'blocked' && event !== '0' ? 'watched' : '';
+
 /* Returns the descriptors of a process for one socket, on their wires, and what
    it watches there, with a class if that is ready. On goes the wire if a process
    further right has one too. */
 function descriptors(p, was, watches, socket, on, is_ready)
 {
-    const label = (event) => event === '0' ? '<small class="paused">paused</small>'
-        : `<small class="${is_ready(event) ? 'ready' : ''}">${esc(event)}</small>`;
     const mine = Object.entries(p.fds ?? {}).filter(([, id]) => id === socket);
     return `<div class="fd ${mine.length ? 'wired' : ''} ${on ? 'on' : ''}">` +
         mine.map(([fd]) => `<b class="${was?.fds?.[fd] === socket ? ''
-            : 'changed'} ${p.state === 'blocked' && fd in watches
-            ? 'watched' : ''}">${esc(fd)}</b>` + (watches[fd]
-            ? `<span class="watch">${watches[fd].split('|').map(label).join('')
-            }</span>` : ''))
+            : 'changed'} ${ring(p, watches[fd])}">${esc(fd)}</b>` + (watches[fd]
+            ? `<span class="watch">${labels(watches[fd], is_ready)}</span>` : ''))
             .join('') + '</div>';
 }
 
-function process_box(rec, id, p, s)
+function process_box(rec, id, p, s, watches)
 {
     const phases = PHASES.map((phase) => phase === p.phase
         ? `<b>▸ ${phase}</b>` : `<i>${phase}</i>`).join('');
@@ -243,8 +257,9 @@ function process_box(rec, id, p, s)
         <span>${DOES[p.state] ?? esc(p.state)}</span>
         ${p.in ? `<span>in <code>${esc(p.in).replace('_', '_<wbr>')}</code></span>` : ''}
         ${rec.phased ? `<span class="phases">${phases}</span>` : ''}
-        ${others.map(([fd, what]) => `<span class="other"><b>${esc(fd)}</b> ${
-        esc(what)}</span>`).join('')}</div>`;
+        ${others.map(([fd, what]) => `<span class="other"><b class="${
+        ring(p, watches[fd])}">${esc(fd)}</b> ${esc(what)} ${
+        watches[fd] ? labels(watches[fd], () => /byte/.test(what)) : ''}</span>`).join('')}</div>`;
 }
 
 function draw_kernel(k)
@@ -267,7 +282,7 @@ function draw_kernel(k)
         put(1, `2 / span ${rows} / span 3`, '<div class="ground"></div>'),
         ...processes.map(([id, p], i) => put(1,
             `${5 + i} / span ${rows} / span 1`,
-            process_box(rec, id, p, s))),
+            process_box(rec, id, p, s, rec.watched[axis[at][k]][id] ?? {}))),
         put(2, '2 / span 1 / span 3', listening(s, was)), ...wires(2, 'listen'),
         put(rows, '2', '<div class="foot"></div>'),
     ];
@@ -299,6 +314,7 @@ function draw_kernel(k)
 function legend(rec)
 {
     return `<p class="legend"><span><b>4</b> descriptor</span>
+        <span><b class="changed">4</b> new</span>
         <span><b class="watched">4</b> sleeps on it</span>${rec.polls ? `
         <span><small>IN</small> <small>OUT</small> watched for</span>
         <span><small class="ready">IN</small> ready</span>` : ''}${
@@ -395,18 +411,18 @@ function lane_of_marks(who, marks, kind)
 }
 
 /* Writes the labels of the timeline, in full or by their first words: none is
-   cut, or covers another. Moments have up to three rows. */
+   cut, or covers another. Moments have some rows. */
 function arrange()
 {
     for (const lane of document.querySelectorAll('.lane:is(.moments, .acts)')) {
-        const free = Array(lane.matches('.moments') ? 3 : 1).fill(0);
+        const free = Array(lane.matches('.moments') ? recs.length + 2 : 1).fill(0);
         const marks = [...lane.querySelectorAll('.mark')];
         const lefts = marks.map((mark) => mark.getBoundingClientRect().left);
         marks.forEach((mark, i) => {
             const {text} = mark.dataset, end = free.length === 1 && lefts[i + 1] ||
                 lane.getBoundingClientRect().right;
             const verb = /^(\d+: )?\w+s\b/.exec(text)?.[0] ?? '';
-            [text, text.split(/: "/)[0], verb, ''].some((part) => {
+            [text, text.split(': "')[0], verb, ''].some((part) => {
                 mark.textContent = part;
                 const to = lefts[i] + mark.offsetWidth;
                 const row = free.findIndex((x) => x <= lefts[i]);
@@ -439,8 +455,8 @@ function lanes_of_processes(k)
             if (spans.at(-1)?.key !== key)
                 spans.push({key, it, p});
         }
-        const who = (recs.length > 1 ? `${recs[k].stage.slice(0, 2)} ` : '') +
-            recs[k].names[id];
+        const who = recs.length === 1 ? recs[k].names[id]
+            : `${recs[k].stage.slice(0, 2)} ${recs[k].names[id].replace('child ', '')}`;
         return `<div class="lane server"><span class="who">${esc(who)}</span>
             <div class="track">` + spans.map(({it, p}, i) => {
             const text = it.state === 'blocked' ? it.in : '';

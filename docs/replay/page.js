@@ -238,23 +238,21 @@ function choose_beside()
     show(axis.findIndex((x) => x[0] === step));
 }
 
-function turn_theme(scheme)
+function turn_theme()
 {
+    const {style} = document.documentElement;
     const dark = matchMedia('(prefers-color-scheme: dark)').matches;
-    const now = document.documentElement.style.colorScheme ||
-        (dark ? 'dark' : 'light');
-    document.documentElement.style.colorScheme =
-        scheme ?? (now === 'dark' ? 'light' : 'dark');
-    try {
-        localStorage.setItem('replay-theme',
-            document.documentElement.style.colorScheme);
-    } catch { /* a page from a file may have no storage */ }
+    style.colorScheme = (style.colorScheme || (dark ? 'dark' : 'light')) === 'dark'
+        ? 'light' : 'dark';
 }
 
 const OTHER_KEYS = {
     ' ': play,
-    t: () => turn_theme(),
-    '?': () => $('keys').showModal(),
+    t: turn_theme,
+    '?': () => {
+        $('keys').showModal(); // and scrolls to the button with the focus
+        $('keys').scrollTop = 0;
+    },
 };
 
 function on_key(event)
@@ -311,7 +309,7 @@ function start()
             back && `<kbd>${back}</kbd>`}</td><td>${does}</td></tr>`).join('');
     $('play').onclick = play;
     $('help').onclick = OTHER_KEYS['?'];
-    $('theme').onclick = OTHER_KEYS.t;
+    $('theme').onclick = turn_theme;
     $('scrubber').oninput = ({target}) => {
         pause();
         const x = target.value / 1000;
@@ -323,11 +321,6 @@ function start()
     document.onkeydown = on_key;
     window.onresize = arrange;
     window.onhashchange = follow_address;
-    try {
-        const theme = localStorage.getItem('replay-theme');
-        if (theme)
-            turn_theme(theme);
-    } catch { /* as above */ }
     // replay.html?embed#… is for a frame in another page: no choosers there.
     document.body.classList.toggle('embed', location.search === '?embed');
     follow_address();

@@ -269,7 +269,10 @@ class Recorder:
         args = [self.register(it) for it in REGISTERS[self.arch][0]]
         p = self.process
         # A signal's handler may call while another call is under way.
-        p.call = Call(name, args, self, p.call)
+        _, callee = self.user_frame()
+        within = callee.name() if callee and \
+            callee.name() in scenarios.SKIP else ""
+        p.call = Call(name, args, self, p.call, within)
         # The watcher has to find it asleep, on a busy machine as well: it's
         # told to wait five times as long. The server's clock doesn't know.
         if p.call.timeout and name == "select":
@@ -299,7 +302,10 @@ class Recorder:
                                  sys.byteorder)
             inferior.write_memory(self.clock, (now + call.timeout).to_bytes(
                 8, sys.byteorder))
+        where = "'s ".join(filter(None, (
+            p.role == "worker" and p.title, call.within)))
         p.calls.append((call.name, call.text(value, error),
+                        "In %s, " % where * bool(where) +
                         call.sentence(value, error, p.fds)))
 
     # stepping
@@ -544,8 +550,11 @@ class Recorder:
                      (called[-1][0], "; ".join(it[1] for it in called)))
         elif p.shown["function"] in scenarios.HANDLERS and \
                 len(p.shown["stack"]) > len(stack):
-            self.add("line", "A signal comes: the kernel has %s run %s." %
-                     (stack[-1], p.shown["function"]))
+            number = self.register(REGISTERS[self.arch][0][0])
+            self.add("line", "%s has come: the kernel interrupts %s and has "
+                     "it run the handler, %s." % (
+                         signal.Signals(number).name, stack[-1],
+                         p.shown["function"]))
         else:
             self.add("line", "")  # the page says what it did
 
@@ -553,14 +562,20 @@ class Recorder:
         if p.call is None:
             return "The %s sleeps in a call." % p.title
         name = p.call.name
+        inner = p.call.within and p.call.within + "'s "
         whose = p.fds.get(str(p.call.fd), "")
         title = p.title.capitalize() if p.role == "worker" else \
             "The " + p.title
-        who = "%s sleeps in %s" % (title, name)
+        who = "%s sleeps in %s%s" % (title, inner, name)
         if name in ("read", "recv"):
             return "%s until %s sends something." % (who, whose)
         if name in ("write", "send"):
-            return "%s until %s reads: its buffers are full." % (who, whose)
+            left = p.call.args[2] - p.call.written
+            value = self.register(REGISTERS[self.arch][3])
+            return "%s until %s reads: %d of the %d bytes fit, the buffers " \
+                "towards %s are full." % (
+                    who, whose, p.call.written +
+                    (value if 0 < value < left else 0), p.call.args[2], whose)
         if name in ("accept", "accept4"):
             return "%s until a client connects." % who
         if p.call.timeout:

@@ -55,6 +55,7 @@ class View:
         self.clients = state["clients"]
         self.numbers = {name: fd for fd, name in
                         self.process.get("fds", {}).items()}
+        self.numbers["g"] = self.process.get("locals", {}).get("w->generation")
 
     def blocked(self, *calls):
         return self.process.get("state") == "blocked" and \
@@ -123,14 +124,14 @@ class Silent(Scenario):
             "The kernel has taken it out of the accept queue."),
         "b-waits": (lambda s: s.kind == "client" and
                     s.server("B").get("recv") == 5,
-                    "It's in B's receive buffer until the server reads it."),
+                    "It's in the server's receive buffer for B until it's "
+                    "read."),
         "b-served": (lambda s: s.clients["B"]["got"] >= 5,
                      "B has its answer. Look at what A has done by now."),
         "both-ready": (
             lambda s: s.server("A").get("recv") and
             s.clients["B"]["sent"] == 10,
-            "Both have sent something. The server was held meanwhile, and is "
-            "about to wake."),
+            "The debugger has held whoever reads it until both had sent."),
         "fork": (lambda s: s.call("fork"),
                  "The child has a copy of each descriptor, A's among them."),
         "parent-closes": (
@@ -143,7 +144,7 @@ class Silent(Scenario):
             "That ends A's connection, as no other process has it open."),
         "eintr": (
             lambda s: s.call("accept") and s.returned("EINTR"),
-            "SIGCHLD has interrupted it: the server will call it again."),
+            "The signal was SIGCHLD. The server will call accept again."),
     }
     only = dict.fromkeys(("fork", "parent-closes", "two-processes",
                           "child-ends", "eintr"), "02")
@@ -222,8 +223,9 @@ class Stalled(Scenario):
     clients = "A"
     moments = {
         "a-receive-full": (lambda s: s.server("A").get("send", 0) > 0,
-                           "A's receive buffer is full: the server's send "
-                           "buffer begins to fill."),
+                           "A's receive buffer is full. A's kernel tells the "
+                           "server's to send no more (TCP's window), so the "
+                           "server's send buffer begins to fill."),
         "server-send-full": (
             lambda s: s.blocked("write") or s.short_write(),
             "The server's send buffer has no room for the rest."),
@@ -276,8 +278,8 @@ class Descriptors(Scenario):
         "paused": (lambda s: s.kind == "blocked" and
                    s.blocked("select", "poll", "epoll_wait") and
                    s.sockets["listen"]["queue"] == 1,
-                   "It doesn't watch the listening socket meanwhile, or it "
-                   "would spin."),
+                   "It doesn't watch the listening socket meanwhile, or "
+                   "each wait would return at once, over and over."),
         "resumed": (lambda s: s.accepts("B"),
                     "A has left, so there is a descriptor for B."),
         "b-served": (lambda s: s.clients["B"]["got"] >= 5,
@@ -339,7 +341,7 @@ class Idle(Scenario):
 
 
 class Sigterm(Scenario):
-    title = "SIGTERM in the middle of an echo"
+    title = "SIGTERM during an echo"
     about = ("A's Hello has arrived, but the server hasn't read it yet. Then "
              "somebody sends SIGTERM. A still gets its answer, then the "
              "server's FIN, and the server ends.")
@@ -349,9 +351,12 @@ class Sigterm(Scenario):
                    "A's Hello waits to be read."),
         "handler": (lambda s: s.function() == "note_signal",
                     "All it does is to write a byte to the signal pipe."),
+        "eintr": (lambda s: s.call("epoll_wait") and s.returned("EINTR"),
+                  "poller_wait makes 0 events of that, and the loop goes "
+                  "round: the next wait finds the pipe."),
         "callback": (lambda s: s.function() == "on_signal",
                      "on_signal is a callback of the loop, not the signal's "
-                     "handler: it may call anything."),
+                     "handler: it may call any function."),
         "answered": (lambda s: s.clients["A"]["got"] == 5,
                      "A has its answer all the same."),
         "ends": (lambda s: s.kind == "exit",
@@ -389,8 +394,8 @@ class Stale(Scenario):
             s.process["locals"].get("e") == "fd %s, IN" %
             s.numbers.get("C") and
             s.text.startswith("w = &loop->watchers"),
-            "The event for {C} is dropped: it was for B, and {C} is C's now. "
-            "The generations are the same."),
+            "Both are {g}: the watcher of {C} began after this wait, so the "
+            "event isn't C's. It was B's, and is dropped."),
         "c-served": (lambda s: s.clients["C"]["got"] == 5,
                      "C has its answer."),
     }
@@ -416,8 +421,8 @@ class Workers(Scenario):
     title = "Two workers"
     about = ("The server runs with -w 2: it listens and forks two workers, "
              "which accept from the one listening socket. A comes, then B. "
-             "Who accepts is up to the kernel; here the recorder lets one "
-             "worker run after the other.")
+             "Each wakes both workers, and who accepts is up to the kernel; "
+             "here the recorder holds worker 2 until B comes.")
     args = ("-w", "2")
     clients = "AB"
     moments = {
@@ -428,16 +433,17 @@ class Workers(Scenario):
                       "The parent waits for signals and for the end of its "
                       "workers. Both workers wait for clients."),
         "a-accepted": (lambda s: s.accepts("A"),
-                       "It's this worker's now: no other has a descriptor "
-                       "of A."),
+                       "It's worker 1's now. A would have woken worker 2 as "
+                       "well, but the recorder holds it until B comes."),
         "both-wake": (lambda s: s.process_name == "p3" and
                       s.call("epoll_wait"),
                       "B in the accept queue has woken both workers: their "
                       "listening socket is the same."),
-        "b-accepted": (lambda s: s.accepts("B"), "This worker was first."),
+        "b-accepted": (lambda s: s.accepts("B"), "Worker 2 was first."),
         "too-late": (lambda s: s.process_name == "p2" and s.accepts("B"),
-                     "The other worker was first. With a blocking listening "
-                     "socket, this one would now sleep, and A would wait."),
+                     "Worker 2 was first. With a blocking listening socket, "
+                     "worker 1 would now sleep in accept, and its own client, "
+                     "A, would get no answer."),
         "b-served": (lambda s: s.clients["B"]["got"] == 5,
                      "Each worker serves its own client; the parent sleeps "
                      "all the time."),

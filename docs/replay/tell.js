@@ -140,7 +140,7 @@ function tell(rec, i)
 {
     const s = rec.states[i], now = process(s);
     const was = process({...rec.states[i - 1], process: s.process});
-    if (s.kind !== 'line' || i === 0 || s.now && !/^Line \d+ has run\.$/.test(s.now))
+    if (s.kind !== 'line' || i === 0 || s.now)
         return s.now ?? '';
     const from = was.stack ?? [], to = now.stack ?? [];
     let same = from.findIndex((name, n) => name !== to[n]);
@@ -161,7 +161,8 @@ function tell(rec, i)
         said.push(`${to[same - 1]} calls ${entered.join(', which calls ')}.`);
     } else {
         const then = frame_before(rec, i) ?? was;
-        const changed = changes(rec, i).map((pair) => pair.join(' is '));
+        const changed = changes(rec, i).map(([name, value]) => value === '""'
+            ? `${name} points past the last byte` : `${name} is ${value}`);
         said.push(changed.length > 0 ? `${changed.join(', ')}.`
             : decided(rec, then.file, test_line(rec, i, then), now.line) ||
             (left.length > 0 ? '' : done(rec, was, now.line)));

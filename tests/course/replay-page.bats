@@ -90,6 +90,30 @@ verdict()
     verdict full
 }
 
+@test "replay: a FIN is told from the bytes before it" {
+    verdict fin
+}
+
+@test "replay: an interrupted call is told at its own line" {
+    verdict interrupted
+}
+
+@test "replay: a pipe that the server waits for is marked as well" {
+    verdict pipe
+}
+
+@test "replay: a process that has ended stands at its last line" {
+    verdict exited
+}
+
+@test "replay: the help opens at its title" {
+    verdict help
+}
+
+@test "replay: side by side, names, results and choices are all in sight" {
+    verdict beside
+}
+
 @test "replay: a closed client has no wire" {
     verdict closed
 }

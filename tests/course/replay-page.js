@@ -194,27 +194,38 @@ function sentence(rec, n)
     return means ? `${said.replace(/"$/, '".')} ${means}` : said;
 }
 
+// What a buffer holds: bytes, and a FIN, which the kernel counts as one more.
+function held(end, way)
+{
+    const n = end?.[way] ?? 0, fin = n > 0 && {
+        recv: ['CLOSE_WAIT', 'CLOSING', 'LAST_ACK'],
+        send: ['FIN_WAIT1', 'CLOSING', 'LAST_ACK']}[way].includes(end.state);
+    return [fin ? n - 1 : n, fin];
+}
+
+function bytes([n, fin])
+{
+    return (n || !fin ? `${n.toLocaleString('en-US')} B` : '') +
+        (n && fin ? ' +FIN' : fin ? 'FIN' : '');
+}
+
 // What the bars of a connection say of a step: what comes and what goes, if both
-// move the figure and the buffer isn't full, or else by how much it has changed.
+// move the figure, or else by how much it has changed.
 function movements(state, before, name)
 {
     const now = state.sockets?.[name], was = before.sockets?.[name];
-    const diff = (side, way) => (now?.[side]?.[way] ?? 0) -
-        (was?.[side]?.[way] ?? 0);
+    const diff = (side, way) => held(now?.[side], way)[0] -
+        held(was?.[side], way)[0];
     const by = (key) => (state.clients[name]?.[key] ?? 0) -
         (before.clients[name]?.[key] ?? 0);
     const up = by('sent') - diff('client', 'send');
     const down = by('got') + diff('client', 'recv');
-    const [, wanted, taken] = /^write.*, ([0-9]+)[)] = ([0-9]+)/
-        .exec(state.call?.text) ?? [];
-    return [['client', 'send', by('sent'), up, false],
-        ['client', 'recv', down, by('got'), now?.server?.send > 0],
-        ['server', 'recv', up, up - diff('server', 'recv'), now?.client?.send > 0],
-        ['server', 'send', down + diff('server', 'send'), down, taken < wanted]]
-        .flatMap(([side, way, comes, goes, full]) =>
+    return [['client', 'send', by('sent'), up], ['client', 'recv', down, by('got')],
+        ['server', 'recv', up, up - diff('server', 'recv')],
+        ['server', 'send', down + diff('server', 'send'), down]]
+        .flatMap(([side, way, comes, goes]) =>
             !now?.[side] || diff(side, way) === 0 ? []
-                : !(comes > 0 && goes > 0) ? [diff(side, way)]
-                    : full ? [] : [comes, -goes]);
+                : comes > 0 && goes > 0 ? [comes, -goes] : [diff(side, way)]);
 }
 
 // What the page should show of step n, in the form of `seen`.
@@ -228,7 +239,6 @@ function expected(rec, n)
         .filter((name) => name !== 'listen');
     const fields = Object.keys(Object.assign({},
         ...(it.conns ?? []).map((c) => c.fields)));
-    const bytes = (n) => `${n.toLocaleString('en-US')} B`;
     return {
         now: sentence(rec, n),
         moment: Object.keys(rec.moments).filter((name) => rec.moments[name] === n)
@@ -250,8 +260,8 @@ function expected(rec, n)
         queue: sockets.listen?.queue ?? 0,
         buffers: names.flatMap((name) => {
             const {client, server} = sockets[name] ?? {};
-            return [...client ? [client.send, client.recv] : [],
-                ...server ? [server.recv, server.send] : []].map(bytes);
+            return [...client ? [held(client, 'send'), held(client, 'recv')] : [],
+                ...server ? [held(server, 'recv'), held(server, 'send')] : []].map(bytes);
         }),
         wires: Object.values(state.processes).flatMap((p) =>
             Object.entries(p.fds ?? {}).filter(([, what]) => what in sockets)
@@ -642,7 +652,7 @@ const checks = {
             .map((b) => [b.textContent, b.nextElementSibling?.textContent ?? null,
                 b.classList.contains('watched')]));
         await visit('04-descriptors/paused');
-        assert.deepEqual(await wires(), [['3', 'paused', true], ['4', 'IN', true]]);
+        assert.deepEqual(await wires(), [['3', 'paused', false], ['4', 'IN', true]]);
         await visit('03-stalled/interest-changes');
         assert.deepEqual(await wires(), [['3', 'IN', true], ['4', 'OUT', true]]);
         await visit('05-silent/both-ready');
@@ -730,6 +740,110 @@ const checks = {
         await visit('03-stalled/a-send-full');
         assert.deepEqual(await inside(() => [...document.querySelectorAll(
             '.kernel .tube > i')].map((e) => e.style.width)), Array(4).fill('100%'));
+    },
+
+    // A FIN is no byte: it's told from the bytes before it, and moves no bar.
+    async fin()
+    {
+        const {states, moments} = recordings['06-sigterm'];
+        await visit(`06-sigterm/${moments.answered - 1}`);
+        assert.deepEqual((await inside(seen)).buffers, ['0 B', '5 B +FIN', '0 B', '0 B']);
+        await visit(`06-sigterm/${states.findIndex(({call}) => call?.name === 'shutdown')}`);
+        assert.deepEqual((await inside(seen)).more, []);
+        await visit(`01-silent/${recordings['01-silent'].states
+            .findIndex((s) => s.clients.A.state === 'closed')}`);
+        assert.ok((await inside(seen)).buffers.includes('FIN'));
+        assert.match(await inside(() => [...document.querySelectorAll('.end small')]
+            .find((e) => e.textContent === 'CLOSE_WAIT').title), /has sent its FIN/);
+    },
+
+    // A call that a signal has interrupted is told at its own line, not at the
+    // last one of the signal's handler.
+    async interrupted()
+    {
+        for (const [hash, call] of [['02-silent/eintr', 'accept'],
+            ['06-sigterm/eintr', 'poller_wait']]) {
+            await load(hash);
+            const [code, tag] = await inside(() => ['code', '.tag'].map((part) =>
+                document.querySelector(`.ran > ${part}`).textContent));
+            assert.ok(code.includes(`${call}(`) && tag.endsWith('-1 EINTR'), `${code} ${tag}`);
+        }
+    },
+
+    // One that sleeps on a pipe has its ring, and what is in it is ready.
+    async pipe()
+    {
+        const {states, moments} = recordings['06-sigterm'];
+        const pipe = () => inside(() => [...document.querySelectorAll('.other')]
+            .filter((e) => /read end/.test(e.textContent)).flatMap((e) =>
+                [!!e.querySelector('.watched'), e.querySelector('small')?.className]));
+        const woken = states.findIndex(({call}, n) => n > moments.eintr && call);
+        for (const [n, shown] of [[moments.signal, [true, '']],
+            [moments.eintr, [false, 'ready']], [woken - 1, [false, 'ready']],
+            [moments.callback, [false, '']]]) {
+            await visit(`06-sigterm/${n}`);
+            assert.deepEqual(await pipe(), shown, `06-sigterm/${n}`);
+        }
+    },
+
+    // A process that has ended still stands at its last line.
+    async exited()
+    {
+        await load('02-silent/child-ends');
+        const {states, moments} = recordings['02-silent'];
+        const {line} = states[moments['child-ends']].processes.p2;
+        assert.deepEqual(await inside(() => {
+            const row = document.querySelector('.active .at');
+            const [a, b] = [row, row.parentElement].map((e) => e.getBoundingClientRect());
+            return [row.querySelector('i').textContent, row.querySelector('.tag').textContent,
+                a.top >= b.top && a.bottom <= b.bottom];
+        }), [String(line), 'has exited', true]);
+    },
+
+    // On a small window as well, the help opens at its title.
+    async help()
+    {
+        await screen(400, 800);
+        await press('?', SHIFT);
+        assert.ok(await inside(() => document.getElementById('keys-title')
+            .getBoundingClientRect().top >= 0 && document.getElementById('keys').scrollTop === 0));
+        await shot('help-narrow');
+        await press('Escape');
+        await screen(1280, 800);
+    },
+
+    // Side by side too, each process has its own name, the line that has run is
+    // in sight, and no choice is cut.
+    async beside()
+    {
+        await visit('01-silent+02-silent/0');
+        const {names, hidden} = await inside(() => {
+            const hidden = [], on = document.querySelector('[data-move=step][data-by="1"]');
+            for (let n = 0; n < 80; n++, on.click()) {
+                for (const tag of document.querySelectorAll('.ran > .tag')) {
+                    const code = tag.closest('.code'), ran = tag.closest('.l');
+                    const [a, b, c] = [ran, code, code.querySelector('.at')]
+                        .map((e) => e.getBoundingClientRect());
+                    if (c.bottom - a.top < b.height && c.bottom > a.top &&
+                        (a.top < b.top - 1 || c.bottom > b.bottom + 1))
+                        hidden.push(`${n}: ${tag.textContent}`);
+                }
+            }
+            return {hidden, names: [...document.querySelectorAll('.who')]
+                .map((e) => e.scrollWidth > e.clientWidth ? 'cut' : e.textContent)};
+        });
+        assert.deepEqual(names, ['moments', 'A', 'B', '01 server', '02 server',
+            '02 for A', '02 for B', '', 'step']);
+        assert.deepEqual(hidden, []);
+        assert.deepEqual(await inside(() => [...recordings.values()].flatMap((rec) =>
+            [['scenario', rec.title], ['beside', rec.stage]]).filter(([id, text]) => {
+            const span = document.createElement('span'), select = document.getElementById(id);
+            span.textContent = text;
+            select.before(span);
+            const cut = span.offsetWidth > select.clientWidth - 30;
+            span.remove();
+            return cut;
+        })), []);
     },
 
     // Once a client has closed its socket, no wire leads to it.
@@ -834,17 +948,17 @@ const checks = {
         await load('');
     },
 
-    // No word in the drawing leaves its box, and none meets a descriptor.
+    // No word in the drawing leaves its box, and none meets a descriptor or a wire.
     async drawing()
     {
-        for (const [width, height, query] of [[1280, 800, ''], [390, 844, ''],
-            [670, 580, '?embed']]) {
+        for (const [width, height, query] of [[1280, 800, ''], [1400, 900, ''],
+            [390, 844, ''], [670, 580, '?embed']]) {
             await screen(width, height);
             await load('', `${PAGE}${query}`);
             for (const hash of ['01-silent/b-waits', '02-silent/36',
                 '02-silent/two-processes', '03-stalled/a-send-full',
                 '06-descriptors/150', '06-sigterm/callback', '06-stale/three-ready',
-                '06-workers/too-late',
+                '06-workers/too-late', '06-workers/all-sleep', '02-half-close/fin', '05-half-close/server-fin',
                 ...width === 1280 ? ['01-silent+02-silent/b-waits'] : []]) {
                 await visit(hash);
                 const wrong = await inside(() => {
@@ -860,7 +974,12 @@ const checks = {
                                 const meets = [...document.querySelectorAll('.kernel .fd b')]
                                     .map((e) => e.getBoundingClientRect()).some((c) =>
                                         b.left < c.right && c.left < b.right &&
-                                        b.top < c.bottom - 3 && c.top < b.bottom - 3);
+                                        b.top < c.bottom - 3 && c.top < b.bottom - 3) ||
+                                    [...document.querySelectorAll('.kernel .fd.on')]
+                                        .map((e) => e.getBoundingClientRect()).some((c) =>
+                                            b.left < c.right && c.left < b.right &&
+                                            b.top < (c.top + c.bottom) / 2 &&
+                                            b.bottom > (c.top + c.bottom) / 2);
                                 if (b.width > 0 && (meets || b.right > a.right + .5 ||
                                     b.left < a.left - .5 || !inTube && b.bottom > a.bottom))
                                     wrong.push(texts.currentNode.data.trim());
@@ -895,10 +1014,7 @@ const checks = {
         await press('t');
         assert.equal(await inside(() =>
             getComputedStyle(document.body).backgroundColor), grounds[0]);
-        await inside(() => {
-            localStorage.clear();
-            document.documentElement.style.colorScheme = '';
-        });
+        await inside(() => { document.documentElement.style.colorScheme = ''; });
         await media('prefers-color-scheme', 'light');
     },
 
@@ -1034,7 +1150,8 @@ const checks = {
                     for (const [name, value] of Object.entries(it.locals)) {
                         if (name in old.locals && old.locals[name] !== value) {
                             changes++;
-                            assert.ok(said.includes(`${name} is ${value}`), where);
+                            assert.ok(said.includes(value === '""' ? `${name} points past`
+                                : `${name} is ${value}`), where);
                         }
                     }
                 }
@@ -1095,10 +1212,9 @@ const checks = {
             file: 'a.c', line, function: 'hf'[deeper], stack: ['h', 'f'].slice(0, deeper + 1),
             locals: {sum: sum === undefined ? null : String(sum)}}}});
         await load_odd({start: {...state(25, 0), now: 'It starts.', kind: 'line'},
-            files: {'a.c': code}, steps: [...steps.map((step) => state(...step)),
-                {...state(4, 1, 0), now: 'Line 3 has run.'}]});
+            files: {'a.c': code}, steps: steps.map((step) => state(...step))});
         const all = (await walk('step', 1)).map(([, {now}]) => now);
-        assert.deepEqual(all, ['It starts.', ...steps.map((step) => step[3]), 'sum is 0.']);
+        assert.deepEqual(all, ['It starts.', ...steps.map((step) => step[3])]);
         assert.equal(await inside(() => tell([...recordings.values()][0], 5)),
             '`i < n` is true.');
     },
