@@ -61,12 +61,16 @@ dies_while_idle()
 }
 
 @test "client: the server is reset in mid-transfer: exit 1" {
+    local reason='Connection reset by peer|Broken pipe'
+
+    # The kernel reports it once. If it's the sender that hears it, the receiver
+    # finds the end, and may end the sender before that has said why.
+    ! stage_allows process_each || reason+='|not everything came back'
     bad_server reset=1000000
     client_start /dev/zero
     assert_client_exits 1 \
         "it ignores a failed read or write on the socket"
-    [ -n "${CLIENT:-}" ] || grep -qxE \
-        'server: (Connection reset by peer|Broken pipe)' "$CLIENT_ERR" ||
+    [ -n "${CLIENT:-}" ] || grep -qxE "server: ($reason)" "$CLIENT_ERR" ||
         client_failed_because "server: Connection reset by peer" \
             "$(cat "$CLIENT_ERR")" "another call is named, or another reason"
 }
