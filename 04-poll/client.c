@@ -113,7 +113,7 @@ static void reset_process(void)
 {
     sigset_t none;
 
-    /* Blocked signals are inherited: SIGTERM would not end us. */
+    /* Blocked signals are inherited: a blocked SIGTERM would not end us. */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* A socket would take the number of a closed stdin, stdout or stderr.

@@ -370,7 +370,7 @@ static int wait_for_events(struct loop *loop, struct poller_event *events)
     return n;
 }
 
-/* A watcher that is as young as this generation began after the wait: then the
+/* A watcher whose generation is the loop's was made after the wait: then the
    event is stale, it belongs to a descriptor that had this number before. */
 static void run_io(struct loop *loop, const struct poller_event *events, int n)
 {

@@ -46,7 +46,7 @@ void loop_free(struct loop *loop);
  */
 int loop_run(struct loop *loop);
 
-/* Makes loop_run return after the present iteration. Everything stays open,
+/* Makes loop_run return after the current iteration. Everything stays open,
    and loop_run may continue later. No effect when the loop isn't running. */
 void loop_stop(struct loop *loop);
 

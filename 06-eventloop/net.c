@@ -336,7 +336,7 @@ static bool has_progress(struct conn *c)
 }
 
 /* Starts the timer again for what is left since the last activity, so sending
-   and receiving needn't touch it. */
+   and receiving don't have to touch it. */
 static void conn_on_idle(void *arg)
 {
     struct conn *c = arg;

@@ -79,7 +79,7 @@ void program_prepare(void)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* A socket would get the number of a closed one, and then stdio would
-       write to a peer. Opened the wrong way round, these fail when used. */
+       write to a peer. Opened the wrong way around, these fail when used. */
     for (int fd = 0; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) == -1)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);

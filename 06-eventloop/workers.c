@@ -23,9 +23,9 @@ struct worker {
     struct loop_timer restart;
 };
 
-/* Each worker holds fds[1], the parent both ends. When the parent closes
-   fds[1] or dies, workers read EOF; when all workers have ended, the parent
-   does. */
+/* Each worker holds fds[1], the parent both ends. When the parent shuts down
+   fds[0] or dies, workers read EOF. When the parent has closed its fds[1] and
+   all workers have ended, the parent does. */
 struct workers {
     struct loop *loop;
     worker_main *work;

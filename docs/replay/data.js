@@ -79,7 +79,7 @@ function arguments_of(name, text)
 }
 
 /* Returns for each state the buffers that are full, as "A client send". A send
-   buffer is full from when a write blocks, comes short or fails until some of it
+   buffer is full from when a write blocks, is short or fails until some of it
    is gone; a receive buffer while bytes for it stay in the other side's send
    buffer. */
 function full(states, watched)

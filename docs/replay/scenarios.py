@@ -168,18 +168,18 @@ class Silent(Scenario):
         yield
 
 
-SMALL = ("So that it takes a few steps only, the kernel is told to make all "
+SMALL = ("To keep it to a few steps, the kernel is told to make all "
          "buffers small (net.ipv4.tcp_rmem and tcp_wmem).")
 
 
 DRAINED = (lambda s: s.clients["A"]["got"] == s.clients["A"]["sent"] > 0,
-           "A has got all of it: nothing is lost.")
+           "A has all of it: nothing is lost.")
 
 
 class HalfClose(Scenario):
     title = "A half-close with bytes pending"
     about = ("A fills the server's receive buffer, says with a FIN that no "
-             "more will come, and reads only then. The server echoes all of "
+             "more will come, and only then reads. The server echoes all of "
              "it, and its FIN comes last. " + SMALL)
     small = 4608
     clients = "A"

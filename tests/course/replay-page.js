@@ -91,7 +91,7 @@ async function click(x, y)
     }
 }
 
-// Loads the page anew at an address.
+// Reloads the page at an address.
 async function load(hash, page = PAGE)
 {
     await send('Page.navigate', {url: 'about:blank'});

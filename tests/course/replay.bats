@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# replay -- the recordings of docs/replay are true, and can be made anew
+# replay -- the recordings of docs/replay are true, and can be made again
 
 load ../lib/stage
 
@@ -110,7 +110,7 @@ says()
     [ "$bytes" -le 1200000 ] || fail "they have $bytes bytes"
 }
 
-@test "replay: recorded anew, each recording is the one that is published" {
+@test "replay: recorded again, each recording is the one that is published" {
     need_recorder
     records_stages 01 02 03 05 &
     records_stages 04 06

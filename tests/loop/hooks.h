@@ -101,7 +101,7 @@ extern long hook_n_epoll_ctls;
 /* Bytes that memcpy, memmove and realloc have moved. */
 extern long hook_n_moved;
 
-/* What the kernel says that it has still to send; -1: ask it. */
+/* What the kernel says that it still has to send; -1: ask it. */
 extern int hook_unsent;
 
 /* What getaddrinfo gives, if not NULL: that list, which is not freed. If

@@ -174,7 +174,7 @@ static void run_again(void *arg)
 }
 
 TEST(life, stop_and_run_again,
-     "Makes loop_run return after the present iteration. Everything stays "
+     "Makes loop_run return after the current iteration. Everything stays "
      "open, and loop_run may continue later. No effect when the loop isn't "
      "running.")
 {
@@ -267,7 +267,7 @@ TEST(life, stop_is_kept,
 }
 
 TEST(life, stop_ends_the_wait,
-     "Makes loop_run return after the present iteration.")
+     "Makes loop_run return after the current iteration.")
 {
     start();
     int64_t began = hook_clock_ms();

@@ -338,7 +338,7 @@ static void conn_open(struct conn *c)
     c->sent_at[0] = began;
 }
 
-/* Returns true if c has done what the present phase wants. */
+/* Returns true if c has done what the current phase wants. */
 static bool conn_done(const struct conn *c)
 {
     return c->fd == -1 || c->received == c->limit;
