@@ -114,8 +114,8 @@ void server_close(struct server *s, int grace_ms);
 /*
  * Starts to connect, to one address of host after the other until one answers;
  * then on_connect. If none does, on_close gets the error that tells most:
- * ECONNREFUSED if any address refused, otherwise the first one's. A server
- * that accepts and then resets has answered: that error is final. While the
+ * ECONNREFUSED if any address refused, otherwise the first one's. A connection
+ * that is made and then reset is an answer: that error is final. While the
  * backlog of a Unix-domain server is full, this tries again every 20 ms.
  * Whatever is written before is sent after on_connect. Blocks while the name
  * is resolved (Node uses threads for that). The loop owns the connection:
@@ -179,9 +179,9 @@ void conn_resume(struct conn *c);
  * Calls on_timeout whenever the connection was idle for ms; 0: never. Idle
  * means that nothing was received and nothing sent, counted from the iteration
  * (loop_now) in which something last was. On Linux a peer's slow reading is
- * noticed, too: each time ms are over, the kernel's count of unsent bytes is
- * compared with the last one. So a peer that keeps reading is never idle, and
- * one that has stopped is noticed after one to two times ms.
+ * noticed, too: each time ms are over, the number of bytes that the peer's
+ * kernel hasn't acknowledged is compared with the last one. A peer that has
+ * stopped reading is noticed after one to two times ms.
  */
 void conn_set_timeout(struct conn *c, int ms);
 

@@ -65,7 +65,7 @@ void client_on_writable(void *arg)
 
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
     if (error == ECONNRESET || error == EPIPE) {
-        conn_fail(c, error); /* accepted, then reset: that's the answer */
+        conn_fail(c, error); /* made, then reset: that's the answer */
         return;
     }
     if (error != 0) {

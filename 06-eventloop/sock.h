@@ -46,7 +46,7 @@ int sock_port(int fd);
 /* Writes the peer's address to buf as text, see conn_peer. */
 void sock_peer(int fd, char *buf, size_t size);
 
-/* Returns how much the kernel still has to send, where that can be asked,
+/* Returns how many bytes aren't acknowledged yet, where that can be asked,
    otherwise 0. */
 int sock_unsent(int fd);
 

@@ -974,7 +974,8 @@ TEST(timeouts, late_input_is_no_silence,
 
 TEST(timeouts, slow_reader_is_not_idle,
      "On Linux a peer's slow reading is noticed, too: each time ms are over, "
-     "the kernel's count of unsent bytes is compared with the last one.")
+     "the number of bytes that the peer's kernel hasn't acknowledged is "
+     "compared with the last one.")
 {
     start_tcp(&all);
     int fd = tcp_connected();
@@ -991,8 +992,7 @@ TEST(timeouts, slow_reader_is_not_idle,
 }
 
 TEST(timeouts, peer_that_stops_reading_is_idle,
-     "So a peer that keeps reading is never idle, and one that has stopped is "
-     "noticed after one to two times ms.")
+     "A peer that has stopped reading is noticed after one to two times ms.")
 {
     static char big[400000];
 
@@ -1364,9 +1364,9 @@ TEST(connecting, telling_error,
     run_out();
 }
 
-TEST(
-    connecting, reset_is_an_answer,
-    "A server that accepts and then resets has answered: that error is final.")
+TEST(connecting, reset_is_an_answer,
+     "A connection that is made and then reset is an answer: that error is "
+     "final.")
 {
     struct linger reset = {.l_onoff = 1};
     struct sockaddr_in in = {.sin_family = AF_INET};

@@ -151,7 +151,7 @@ TEST(sockets, addresses,
      "Returns an unbound socket for this address. Accepts a connection. "
      "EAGAIN: there is none. Returns the local port, 0 if there is none, or "
      "-1: see getsockname(2). Writes the peer's address to buf as text, see "
-     "conn_peer. Returns how much the kernel still has to send, where that "
+     "conn_peer. Returns how many bytes aren't acknowledged yet, where that "
      "can be asked, otherwise 0. All sockets are non-blocking and close on "
      "exec.")
 {
