@@ -865,10 +865,11 @@ TEST(backpressure, large_write_behind_a_drained_queue,
     CHECK(conn_queued(conn) > 0);
     /* The queue is mostly empty, and yet this doesn't fit in. */
     conn_write(conn, big, queued);
-    for (ssize_t n; came<SIZE + queued; came += n> 0 ? n : 0) {
-        n = hear(fd, buf, sizeof(buf));
+    while (came < SIZE + queued) {
+        ssize_t n = hear(fd, buf, sizeof(buf));
         for (ssize_t i = 0; i < n; i++)
             CHECK(buf[i] == (char)((came + i) % SIZE % 251));
+        came += n > 0 ? n : 0;
         run_ms(0);
     }
     end(fd);

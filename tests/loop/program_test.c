@@ -604,6 +604,18 @@ TEST(workers, failed_fork,
     CHECK(says(err, "fork: Resource temporarily unavailable\n"));
 }
 
+/* Runs the workers in a child process: they end with result, and only log is
+   logged. */
+static void check_workers(int count, void (*script)(void), int result,
+                          const char *log)
+{
+    if (in_child()) {
+        CHECK(run_workers(count, script) == result);
+        exit(0);
+    }
+    CHECK(exited(0) && says(err, log));
+}
+
 static void stop_with_one_due(void)
 {
     if (step++ == 0)
@@ -638,11 +650,8 @@ TEST(workers, nothing_to_kill,
      "Returns the exit status when all have ended: 0, or 1 if any had to be "
      "killed.")
 {
-    if (in_child()) {
-        CHECK(run_workers(1, stop_twice_with_one_due) == 0);
-        exit(0);
-    }
-    CHECK(exited(0) && says(err, "worker: ended, will be replaced\n"));
+    check_workers(1, stop_twice_with_one_due, 0,
+                  "worker: ended, will be replaced\n");
 }
 
 static int64_t stopped_at;
@@ -685,11 +694,7 @@ TEST(workers, stubborn_behind_one_that_ended,
      "workers to end; a second and a half later, or at the second signal, "
      "kills those that haven't (SIGKILL).")
 {
-    if (in_child()) {
-        CHECK(run_workers(2, lose_the_first) == 1);
-        exit(0);
-    }
-    CHECK(exited(0) && says(err, "worker: hasn't ended, is killed\n"));
+    check_workers(2, lose_the_first, 1, "worker: hasn't ended, is killed\n");
 }
 
 static void stop_twice(void)
