@@ -188,8 +188,8 @@ function common(a, b)
 }
 
 /* Returns the positions that one scrubber goes through: for each a list with
-   the step of each recording. Two recordings meet wherever a client does the
-   same in both, or anybody else outside; in between each goes on by itself, and waits for the other. */
+   the step of each recording. Two meet wherever a client, or anybody outside,
+   does the same in both; in between each goes on, and waits for the other. */
 function align(recs)
 {
     if (recs.length === 1)
