@@ -28,13 +28,13 @@ load exercise
             "a time limit needs no system call: a sorted list is enough"
 }
 
-@test "05.3: 100 idle connections wake nobody up" {
+@test "05.3: idle connections wake nobody up" {
     start_noting
-    peer_start idle -n 100 -l echo:10 wait
-    peer_wait idle '100 waiting*'
+    peer_start idle -n 3 -l echo:10 wait
+    peer_wait idle '3 waiting*'
     forget_notes
-    pause 1 # less than the limit
-    [ "$(noted wait)" -le 3 ] ||
+    pause 1 # less than the limit; on a busy machine they are closed by now
+    [ "$(noted wait)" -le 6 ] ||
         fail_because 05#exercises "the server sleeps while nothing is due" \
             "$(noted wait) waits in 1 s" \
             "wait until the first of the list is due, and not shorter"
@@ -52,4 +52,18 @@ load exercise
     assert_served client 05#exercises "what came in the meantime comes back" \
         "it closes the connection before it handles its event: close the \
 connections that are due after all events of this wait"
+}
+
+# The suite's own tests of this have a bystander who is silent for longer than
+# the limit where the machine is busy.
+@test "05.3: floods starve nobody, and resets leave nothing behind" {
+    server_start
+    server_warm_up
+    peer_start flood -n 16 flood fin end
+    wait_until 10 peer_is flood '* 16 busy* [1-9]* received'
+    assert_pings_beside "16 that flood"
+    peer_continue flood
+    assert_peer_succeeds flood 30
+    assert_echoes -n 20 echo:5000 send:200K reset
+    assert_server_healthy
 }

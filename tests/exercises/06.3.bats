@@ -92,7 +92,7 @@ worker_is_done()
 }
 
 @test "06.3: a connection that ends before the work is done harms nobody" {
-    start_working -t 1
+    start_working -t 2
     # It has been idle for too long.
     not read -r -t "$PATIENCE" -u 9
     exec 9>&-
