@@ -19,7 +19,7 @@ function onConnect(socket) {
     socket.on('error', () => {}); // 'close' comes next, by itself
 }
 
-const server = net.createServer({ allowHalfOpen: true }, onConnect);
+const server = net.createServer({ allowHalfOpen: true, noDelay: true }, onConnect);
 server.listen({ port, host, backlog: 4096 }, () => {
     console.log(`Server is listening on ${host}:${server.address().port}`);
 });

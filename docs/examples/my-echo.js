@@ -7,7 +7,7 @@ if (!/^\d+$/.test(port) || port > 65535 || more.length > 0) {
     process.exit(2);
 }
 
-const server = net.createServer(socket => {
+const server = net.createServer({ noDelay: true }, socket => {
     socket.on('error', () => socket.destroy()); // this connection failed
     socket.pipe(socket);
 });

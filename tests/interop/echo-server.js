@@ -22,8 +22,8 @@ if (!(mode in modes) || !/^\d+$/.test(port) || port > 65535 || more.length > 0) 
     process.exit(2);
 }
 
-const server = net.createServer({ allowHalfOpen: mode === 'half-open' },
-                                (socket) => {
+const options = { allowHalfOpen: mode === 'half-open', noDelay: true };
+const server = net.createServer(options, (socket) => {
     socket.on('error', () => socket.destroy()); // that connection's trouble
     modes[mode](socket);
 });
