@@ -36,6 +36,10 @@ check()
     check links README.md .github/*.md docs/*.md docs/steps/README.md
 }
 
+@test "docs: a chapter links the terms of the glossary that it uses" {
+    check terms docs/0*.md docs/labs.md
+}
+
 @test "docs: targets, paths and functions exist" {
     check names README.md .github/*.md docs/*.md docs/steps/README.md
 }
