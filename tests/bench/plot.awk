@@ -136,6 +136,7 @@ END {
         if (v >= x0 * .97)
             x_tick(v, commas(v))
     path("axis", "M" left " " top "V" bottom "H" right)
+    key = "dot: median of the rounds"
     words("s", right, bottom + 44, "end", xlabel " (logarithmic) →")
     for (s = 1; s <= n_series; s++) {
         c = color(name[s])
@@ -176,9 +177,11 @@ END {
         s = order[i]
         c = color(name[s])
         sub(/\+nodelay$/, ", NODELAY", name[s])
-        path("c" c, "M" at(px(x[s, n[s]]) + 6) " " at(end[s]) "L" \
-            right + 8 " " at(place[i]) "H" right + 12, \
-            " fill=\"none\" stroke-dasharray=\"1 4\"")
+        # A line that ends earlier would seem to go on.
+        if (px(x[s, n[s]]) > right - 1)
+            path("c" c, "M" right + 6 " " at(end[s]) "L" right + 8 " " \
+                at(place[i]) "H" right + 12, \
+                " fill=\"none\" stroke-dasharray=\"1 4\"")
         words("b d" c, right + 16, place[i] + 5, "start", name[s] note[s])
     }
     words("s", 24, bottom + 68, "start", key)
