@@ -52,7 +52,7 @@ assert_usage()
 @test "client: ports 0 and 65535 are ports: exit 1, as nobody answers" {
     local port
 
-    take_turns 65535
+    take_turns
     ! (exec 8<>/dev/tcp/127.0.0.1/65535) 2>/dev/null ||
         skip "port 65535 is in use"
     for port in 0 65535; do
@@ -75,7 +75,7 @@ assert_usage()
 @test "client: HOST is localhost and PORT 8000 if none is given" {
     local arguments
 
-    take_turns 8000
+    take_turns
     LISTEN_PORT=8000 server_launch
     wait_until 10 server_announced_or_ended
     server_announced || skip "port 8000 is in use"
