@@ -16,7 +16,6 @@ const state = (k, p = at) => recs[k].states[axis[p][k]];
 const before = (k) => recs[k].states[Math.max(axis[at][k] - 1, 0)];
 const said = (k) => caption(recs[k], axis[at][k]);
 const moved = (k, p) => p > 0 && axis[p][k] !== axis[p - 1][k];
-const process = (s) => s.processes?.[s.process] ?? {};
 const depth = (s) => process(s).stack?.length ?? 0;
 const comes = (kind) => (p) =>
     recs.some((_, k) => moved(k, p) && state(k, p).kind === kind);
