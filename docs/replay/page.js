@@ -237,17 +237,8 @@ function choose_beside()
     show(axis.findIndex((x) => x[0] === step));
 }
 
-function turn_theme()
-{
-    const {style} = document.documentElement;
-    const dark = matchMedia('(prefers-color-scheme: dark)').matches;
-    style.colorScheme = (style.colorScheme || (dark ? 'dark' : 'light')) === 'dark'
-        ? 'light' : 'dark';
-}
-
 const OTHER_KEYS = {
     ' ': play,
-    t: turn_theme,
     '?': () => {
         $('keys').showModal(); // and scrolls to the button with the focus
         $('keys').scrollTop = 0;
@@ -303,12 +294,11 @@ function start()
     };
     $('key-table').tBodies[0].innerHTML = [...MOVES.map((m) => [...m.names, m.does]),
         ['space', '', 'play, pause'], ['1 … 6', '', 'another stage'],
-        ['t', '', 'light or dark'], ['?', '', 'this page']]
+        ['?', '', 'this page']]
         .map(([on, back, does]) => `<tr><td><kbd>${on}</kbd></td><td>${
             back && `<kbd>${back}</kbd>`}</td><td>${does}</td></tr>`).join('');
     $('play').onclick = play;
     $('help').onclick = OTHER_KEYS['?'];
-    $('theme').onclick = turn_theme;
     $('scrubber').oninput = ({target}) => {
         pause();
         const x = target.value / 1000;
