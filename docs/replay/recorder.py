@@ -22,8 +22,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import scenarios  # noqa: E402
 from calls import (  # noqa: E402
-    ALIKE, CALLS, REGISTERS, TOUCH, WAITS, Call, CallBreakpoint, ReturnBreakpoint,
-    errno_name)
+    ALIKE, CALLS, REGISTERS, TOUCH, WAITS, Call, CallBreakpoint,
+    ReturnBreakpoint, errno_name)
 from clients import Client, Failure, Kernel, Over  # noqa: E402
 from values import Shown  # noqa: E402
 
@@ -530,7 +530,8 @@ class Recorder:
                           "step only processes")
         self.new_processes()
         if p.exited:
-            p.shown = {"name": p.title, "state": "exited", "in": "", "file": p.shown["file"], "line": line,
+            p.shown = {"name": p.title, "state": "exited", "in": "",
+                       "file": p.shown["file"], "line": line,
                        "function": p.shown["function"], "stack": stack}
             self.sockets = self.kernel.settled()
             for other in self.processes:
