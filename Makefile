@@ -80,7 +80,8 @@ replay:
 	else docs/replay/build; fi
 
 replay-%:
-	@docs/replay/record $(number) && docs/replay/build .build/replay/recordings
+	@docs/replay/record $(number) $$SCENARIO && \
+		docs/replay/build .build/replay/recordings
 
 bug-list:
 	@tests/bugs/lab --list

@@ -16,6 +16,8 @@ REGISTERS = {
 CALLS = ("read", "recv", "write", "send", "accept", "accept4", "close",
          "shutdown", "select", "poll", "epoll_wait", "epoll_ctl", "fork",
          "waitpid", "nanosleep")
+# Those that are shown as one of them.
+ALIKE = {"recvfrom": "recv", "sendto": "send", "epoll_pwait": "epoll_wait"}
 TOUCH = CALLS[:8]  # those after which the sockets may be different
 WAITS = ("select", "poll", "epoll_wait", "nanosleep")
 
@@ -71,6 +73,11 @@ def timeval(address, unit):
     return sec * 1000 + part // unit
 
 
+def listed(events):
+    """{fd: events} as a text."""
+    return "{%s}" % ", ".join("%s: %s" % it for it in events.items())
+
+
 def time_text(ms):
     return "NULL" if ms is None else "%d ms" % ms
 
@@ -108,10 +115,13 @@ class Call:
             self.timeout = timeval(a[0], 1000000)
         elif name in ("write", "send"):
             self.data = memory(a[1], min(a[2], 64))
-        elif name == "epoll_ctl" and a[3]:
-            data = memory(a[3], 12)
-            self.recorder.epoll_data[data[4:]] = str(a[2])
-            self.events = self.event_names(int.from_bytes(data[:4], "little"))
+        elif name == "epoll_ctl":
+            self.events = ""
+            if a[1] != 2:  # EPOLL_CTL_DEL
+                data = memory(a[3], 12)
+                self.recorder.epoll_data[data[4:]] = str(a[2])
+                self.events = self.event_names(
+                    int.from_bytes(data[:4], "little"))
 
     @staticmethod
     def event_names(bits):
@@ -121,14 +131,28 @@ class Call:
 
     def pollfds(self, at):
         """{fd: events} of the array; at: 4 asked, 6 returned."""
-        result = []
+        result = {}
         data = memory(self.args[0], 8 * self.args[1]) if self.args[1] else b""
         for i in range(0, len(data), 8):
             fd = int.from_bytes(data[i:i + 4], "little", signed=True)
             bits = int.from_bytes(data[i + at:i + at + 2], "little")
             if at == 4 or bits:
-                result.append("%d: %s" % (fd, self.event_names(bits)))
-        return "{%s}" % ", ".join(result)
+                result[str(fd)] = self.event_names(bits)
+        return result
+
+    def watches(self, polled):
+        """{fd: events} that a process sleeping in it waits for; where events
+        are "", it waits for what the call does. polled: what epoll watches."""
+        if self.name == "epoll_wait":
+            return polled
+        if self.name == "poll":
+            return self.asked
+        if self.name == "select":
+            reads, writes = ([] if it is None else it for it in self.sets)
+            return {str(fd): "|".join(["IN"] * (fd in reads) +
+                                      ["OUT"] * (fd in writes))
+                    for fd in sorted({*reads, *writes})}
+        return {str(self.fd): ""} if self.name in TOUCH else {}
 
     def text(self, value, error):
         """The whole call with its result."""
@@ -170,22 +194,22 @@ class Call:
                 result += " {%s}" % ", ".join(parts)
         elif name == "poll":
             text = "%s, %d, %s" % (
-                self.asked, a[1],
+                listed(self.asked), a[1],
                 "-1" if self.timeout is None else self.timeout)
             if value > 0:
-                result += " " + self.pollfds(6)
+                result += " " + listed(self.pollfds(6))
         elif name == "epoll_wait":
             size = 12 if self.recorder.arch == "x86" else 16
-            ready = []
+            ready = {}
             for i in range(max(value, 0)):
                 event = memory(a[1] + size * i, size)
                 fd = self.recorder.epoll_data.get(event[size - 8:], "?")
-                ready.append("%s: %s" % (fd, self.event_names(
-                    int.from_bytes(event[:4], "little"))))
+                ready[fd] = self.event_names(
+                    int.from_bytes(event[:4], "little"))
             text = "%d, events, %d, %s" % (
                 self.fd, a[2], "-1" if self.timeout is None else self.timeout)
             if ready:
-                result += " {%s}" % ", ".join(ready)
+                result += " " + listed(ready)
         elif name == "epoll_ctl":
             op = {1: "ADD", 2: "DEL", 3: "MOD"}[a[1]]
             text = "%d, EPOLL_CTL_%s, %d" % (self.fd, op, a[2])

@@ -45,8 +45,7 @@ def held(pipe):
 class Kernel:
     """The connections of one listening port, by the names of the clients."""
 
-    def __init__(self, table, port):
-        self.table = table
+    def __init__(self, port):
         self.port = port
         self.names = {}    # port of a client -> its name
         self.accepted = set()
@@ -54,9 +53,15 @@ class Kernel:
 
     def rows(self):
         """Yields (local port, remote port, state, send, receive, inode)."""
-        with open(self.table, encoding="ascii") as file:
-            next(file)
-            for line in file:
+        # A server on :: has its ends in tcp6. Of two that listen, the one that
+        # the clients connect to comes last.
+        for name in ("tcp6", "tcp"):
+            path = "/proc/net/" + name
+            if not os.path.exists(path):
+                continue
+            with open(path, encoding="ascii") as file:
+                lines = file.read().splitlines()[1:]
+            for line in lines:
                 f = line.split()
                 send, recv = f[4].split(":")
                 yield (int(f[1].rsplit(":", 1)[1], 16),
@@ -157,10 +162,13 @@ class Client:
 
     def connect(self, does="has said nothing yet"):
         kernel = self.recorder.kernel
-        self.socket = socket.socket(self.recorder.family)
-        self.socket.bind((self.recorder.host, 0))
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
         kernel.names[self.socket.getsockname()[1]] = self.name
-        self.socket.connect((self.recorder.host, kernel.port))
+        try:
+            self.socket.connect(("127.0.0.1", kernel.port))
+        except ConnectionRefusedError as error:
+            raise Failure("the server doesn't listen on 127.0.0.1") from error
         self.socket.setblocking(False)
         wait_until(lambda: self.sides().get("server", {}).get("state") ==
                    "ESTABLISHED", self.name + " is connected")

@@ -12,6 +12,9 @@ const esc = (x) =>
 const number = (n) => Number(n).toLocaleString('en-US');
 const range = (n) => Array.from({length: n}, (_, i) => i);
 
+/* Returns the process that a step is of. */
+const process = (s) => s.processes?.[s.process] ?? {};
+
 /* Returns true if a step is no server's: a client acts, or somebody sends a
    signal. */
 const from_outside = ({kind}) => kind === 'client' || kind === 'outside';
@@ -32,79 +35,33 @@ function merge(target, patch)
     return result;
 }
 
-/* Returns for each state what each process watches: IN, OUT or nothing said for
-   each descriptor. epoll's list stays in the kernel. select, poll and a call on
-   one descriptor are recorded when they return; they watch until then. */
-function watched(states)
-{
-    const lists = {}, next = {}, result = [];
-    for (const s of states) {
-        const list = {...lists[s.process]};
-        for (const [, op, fd, events] of (s.call?.text ?? '').matchAll(
-            /epoll_ctl\(\d+, EPOLL_CTL_(\w+), (\d+)(?:, ([^)]*))?/g)) {
-            list[fd] = op === 'DEL' ? undefined : events;
-        }
-        for (const fd of Object.keys(list)) {
-            if (!s.processes?.[s.process]?.fds?.[fd])
-                delete list[fd];
-        }
-        lists[s.process] = list;
-        result.push({...lists});
-    }
-    for (let i = states.length - 1; i >= 0; i--) {
-        const {processes, process, call} = states[i];
-        for (const [id, p] of Object.entries(processes ?? {})) {
-            const text = next[`${id} ${p.in}`];
-            if (p.state === 'blocked' && p.in !== 'epoll_wait' && text)
-                result[i][id] = arguments_of(p.in, text);
-        }
-        if (call)
-            next[`${process} ${call.name}`] = call.text;
-    }
-    return result;
-}
-
-/* Returns the descriptors that a call watches, as above. */
-function arguments_of(name, text)
-{
-    const numbers = (list = '') => list.match(/\d+/g) ?? [];
-    const all = (list, events) => numbers(list).map((fd) => [fd, events]);
-    const [, first, second] = /\{(.*?)\}(?:, \{(.*?)\})?/.exec(text) ?? [];
-    if (name === 'select')
-        return Object.fromEntries([...all(first, 'IN'), ...all(second, 'OUT')]);
-    if (name === 'poll')
-        return Object.fromEntries((first ?? '').split(', ')
-            .map((pair) => pair.split(': ')));
-    return Object.fromEntries(all(/\(\d+/.exec(text)?.[0], ''));
-}
-
 /* Returns for each state the buffers that are full, as "A client send". A send
    buffer is full from when a write blocks, is short or fails until some of it
    is gone; a receive buffer while bytes for it stay in the other side's send
    buffer. */
-function full(states, watched)
+function full(states)
 {
     const stuck = new Set();
     return states.map((s, i) => {
-        const found = new Set(), {fds, in: call} = s.processes?.[s.process] ?? {};
+        const found = new Set(), p = process(s);
         for (const [name, pair] of Object.entries(s.sockets ?? {})) {
             for (const [side, other] of [['client', 'server'], ['server', 'client']]) {
-                const n = pair[side]?.send ?? 0;
-                if (n < states[i - 1]?.sockets?.[name]?.[side]?.send)
+                const {n} = held(pair[side], 'send');
+                if (n < held(states[i - 1]?.sockets?.[name]?.[side], 'send').n)
                     stuck.delete(`${name} ${side} send`);
-                if (n > 0 && pair[other]?.recv > 0)
+                if (n > 0 && held(pair[other], 'recv').n > 0)
                     found.add(`${name} ${other} recv`);
             }
             if (/can.t send/.test(s.clients?.[name]?.does))
                 stuck.add(`${name} client send`);
         }
-        const writes = s.kind === 'blocked' && call === 'write'
-            ? Object.keys(watched[i][s.process] ?? {})
+        const writes = s.kind === 'blocked' && /^(write|send)$/.test(p.in)
+            ? Object.keys(p.watches ?? {})
             : [...(s.call?.text ?? '').matchAll(
                 /(?:write|send)\((\d+), .*?, (\d+)[^)]*\) = (-?\d+)/g)]
                 .filter(([, , length, sent]) => Number(sent) < Number(length))
                 .map(([, fd]) => fd);
-        writes.forEach((fd) => stuck.add(`${fds?.[fd]} server send`));
+        writes.forEach((fd) => stuck.add(`${p.fds?.[fd]} server send`));
         return new Set([...stuck, ...found]);
     });
 }
@@ -128,9 +85,8 @@ function ready(s, full, name, event)
         : recv > 0 || /^CLOS|LAST_ACK|TIME_WAIT/.test(state); // a FIN or a reset
 }
 
-/* Returns a recording with all its states, what is watched and which buffers
-   are full in each, the most bytes that each buffer holds in any, and a name for
-   each process. */
+/* Returns a recording with all its states, which buffers are full in each, the
+   most bytes that each buffer holds in any, and a name for each process. */
 function unfold(recording)
 {
     if (recording.states)
@@ -157,12 +113,10 @@ function unfold(recording)
         if (twice.has(name))
             names[id] = `${name} ${id}`;
     }
-    const watches = watched(states);
-    const any = (lists, test) => lists.some((all) => Object.values(all).some(test));
-    return Object.assign(recording, {states, most, names, watched: watches,
-        full: full(states, watches),
-        phased: any(states.map((s) => s.processes ?? {}), (p) => p.phase),
-        polls: any(watches, (list) => Object.values(list).some(Boolean))});
+    const any = (test) => states.some((s) => Object.values(s.processes ?? {}).some(test));
+    return Object.assign(recording, {states, most, names, full: full(states),
+        phased: any((p) => p.phase),
+        polls: any((p) => Object.values(p.watches ?? {}).some(Boolean))});
 }
 
 /* Returns a longest list of pairs [i, j], both growing, with a[i] === b[j]. */

@@ -237,8 +237,9 @@ const ring = (p, event = '0') => p.state === 'blocked' && event !== '0' ? 'watch
 /* Returns the descriptors of a process for one socket, on their wires, and what
    it watches there, with a class if that is ready. On goes the wire if a process
    further right has one too. */
-function descriptors(p, was, watches, socket, on, is_ready)
+function descriptors(p, was, socket, on, is_ready)
 {
+    const watches = p.watches ?? {};
     const mine = Object.entries(p.fds ?? {}).filter(([, id]) => id === socket);
     return `<div class="fd ${mine.length ? 'wired' : ''} ${on ? 'on' : ''}">` +
         mine.map(([fd]) => `<b class="${was?.fds?.[fd] === socket ? ''
@@ -247,8 +248,9 @@ function descriptors(p, was, watches, socket, on, is_ready)
             .join('') + '</div>';
 }
 
-function process_box(rec, id, p, s, watches)
+function process_box(rec, id, p, s)
 {
+    const watches = p.watches ?? {};
     const phases = PHASES.map((phase) => phase === p.phase
         ? `<b>▸ ${phase}</b>` : `<i>${phase}</i>`).join('');
     const others = Object.entries(p.fds ?? {}).filter(([fd, what]) =>
@@ -271,8 +273,7 @@ function draw_kernel(k)
     const put = (row, column, html) =>
         html.replace('<div', `<div style="grid-area: ${row} / ${column}"`);
     const wires = (row, socket) => processes.map(([id, p], i) => put(row, 5 + i,
-        descriptors(p, was.processes?.[id],
-            rec.watched[axis[at][k]][id] ?? {}, socket, processes.slice(i + 1)
+        descriptors(p, was.processes?.[id], socket, processes.slice(i + 1)
             .some(([, q]) => Object.values(q.fds ?? {}).includes(socket)),
             (event) => ready(s, full, socket, event))));
     const rows = names.length + 3;
@@ -282,7 +283,7 @@ function draw_kernel(k)
         put(1, `2 / span ${rows} / span 3`, '<div class="ground"></div>'),
         ...processes.map(([id, p], i) => put(1,
             `${5 + i} / span ${rows} / span 1`,
-            process_box(rec, id, p, s, rec.watched[axis[at][k]][id] ?? {}))),
+            process_box(rec, id, p, s))),
         put(2, '2 / span 1 / span 3', listening(s, was)), ...wires(2, 'listen'),
         put(rows, '2', '<div class="foot"></div>'),
     ];

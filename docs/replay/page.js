@@ -16,7 +16,6 @@ const state = (k, p = at) => recs[k].states[axis[p][k]];
 const before = (k) => recs[k].states[Math.max(axis[at][k] - 1, 0)];
 const said = (k) => caption(recs[k], axis[at][k]);
 const moved = (k, p) => p > 0 && axis[p][k] !== axis[p - 1][k];
-const process = (s) => s.processes?.[s.process] ?? {};
 const depth = (s) => process(s).stack?.length ?? 0;
 const comes = (kind) => (p) =>
     recs.some((_, k) => moved(k, p) && state(k, p).kind === kind);
@@ -238,17 +237,8 @@ function choose_beside()
     show(axis.findIndex((x) => x[0] === step));
 }
 
-function turn_theme()
-{
-    const {style} = document.documentElement;
-    const dark = matchMedia('(prefers-color-scheme: dark)').matches;
-    style.colorScheme = (style.colorScheme || (dark ? 'dark' : 'light')) === 'dark'
-        ? 'light' : 'dark';
-}
-
 const OTHER_KEYS = {
     ' ': play,
-    t: turn_theme,
     '?': () => {
         $('keys').showModal(); // and scrolls to the button with the focus
         $('keys').scrollTop = 0;
@@ -304,12 +294,11 @@ function start()
     };
     $('key-table').tBodies[0].innerHTML = [...MOVES.map((m) => [...m.names, m.does]),
         ['space', '', 'play, pause'], ['1 … 6', '', 'another stage'],
-        ['t', '', 'light or dark'], ['?', '', 'this page']]
+        ['?', '', 'this page']]
         .map(([on, back, does]) => `<tr><td><kbd>${on}</kbd></td><td>${
             back && `<kbd>${back}</kbd>`}</td><td>${does}</td></tr>`).join('');
     $('play').onclick = play;
     $('help').onclick = OTHER_KEYS['?'];
-    $('theme').onclick = turn_theme;
     $('scrubber').oninput = ({target}) => {
         pause();
         const x = target.value / 1000;

@@ -11,7 +11,6 @@ import os
 import re
 import resource
 import signal
-import socket
 import sys
 import threading
 import time
@@ -23,8 +22,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import scenarios  # noqa: E402
 from calls import (  # noqa: E402
-    CALLS, REGISTERS, TOUCH, WAITS, Call, CallBreakpoint, ReturnBreakpoint,
-    errno_name)
+    ALIKE, CALLS, REGISTERS, TOUCH, WAITS, Call, CallBreakpoint,
+    ReturnBreakpoint, errno_name)
 from clients import Client, Failure, Kernel, Over  # noqa: E402
 from values import Shown  # noqa: E402
 
@@ -44,6 +43,7 @@ class Process:
         self.title = role
         self.fds = {}
         self.call = None          # the call that it is in, or None
+        self.polled = {}          # descriptor -> what epoll watches it for
         self.calls = []           # texts and sentences of what returned
         self.interrupted = False  # the watcher stopped it in self.call
         self.at = None            # its socket's figures then
@@ -51,7 +51,7 @@ class Process:
         self.signaled = False     # a signal with a handler is on its way
         self.found = {}           # address -> pointer to a connection
         self.shown = {}           # as in the recording
-        self.ran = [set()]        # for each frame, the lines that have run
+        self.ran = [""]           # for each frame, the lines that have run
         self.exited = False
 
 
@@ -64,6 +64,8 @@ class Watcher(threading.Thread):
         self.start()
 
     def run(self):
+        # gdb may wait for SIGCHLD, in the main thread: it must come there.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         looks = 0
         while True:
             process = self.process
@@ -144,6 +146,7 @@ class Recorder:
                           encoding="ascii") as file:
                     file.write("4096 %d %d" % (self.small, self.small))
         self.skipping = False
+        self.spins = False  # the server has run on and on
 
     # what the texts need
 
@@ -212,13 +215,14 @@ class Recorder:
             gdb.execute("tbreak main", to_string=True)
         except gdb.error as error:
             raise Failure("the server is no C program with a main that can "
-                          "be debugged: build it with -g") from error
+                          "be debugged: build it with -O0 -g") from error
         gdb.execute("run", to_string=True)
         inferior = gdb.selected_inferior()
         if not inferior.pid:
             raise Failure("the server ended at once")
         if gdb.selected_frame().find_sal().symtab is None:
-            raise Failure("the server has no line numbers: build it with -g")
+            raise Failure("the server has no line numbers: build it with "
+                          "-O0 -g")
         name = gdb.selected_frame().architecture().name()
         self.arch = "aarch64" if name.startswith("aarch64") else "x86"
         self.process = Process("p1", inferior, "server")
@@ -240,7 +244,7 @@ class Recorder:
                 pass  # this program has none of that name
         self.errno = int(gdb.parse_and_eval(
             "(long)((void *(*)(void))__errno_location)()"))
-        for name in CALLS:
+        for name in (*CALLS, *ALIKE):
             CallBreakpoint(self, name)
 
     def find_port(self, pid):
@@ -249,15 +253,10 @@ class Recorder:
             link = os.readlink("/proc/%d/fd/%s" % (pid, fd))
             if link.startswith("socket:["):
                 mine.add(int(link[8:-1]))
-        for table, family, host in (
-                ("/proc/net/tcp", socket.AF_INET, "127.0.0.1"),
-                ("/proc/net/tcp6", socket.AF_INET6, "::1")):
-            for local, _, state, _, _, inode in Kernel(table, 0).rows():
-                if state == "LISTEN" and inode in mine:
-                    self.kernel = Kernel(table, local)
-                    self.family = family
-                    self.host = host
-                    return
+        for local, _, state, _, _, inode in Kernel(0).rows():
+            if state == "LISTEN" and inode in mine:
+                self.kernel = Kernel(local)
+                return
         raise Failure("the server has no listening TCP socket")
 
     # calls
@@ -268,6 +267,10 @@ class Recorder:
     def call_begins(self, name):
         args = [self.register(it) for it in REGISTERS[self.arch][0]]
         p = self.process
+        if name in ALIKE:
+            name = ALIKE[name]
+            if p.call is not None and p.call.name == name:
+                return  # musl's recv calls recvfrom
         # A signal's handler may call while another call is under way.
         _, callee = self.user_frame()
         within = callee.name() if callee and \
@@ -297,6 +300,8 @@ class Recorder:
         if value == -1:
             error = errno_name(int.from_bytes(
                 inferior.read_memory(self.errno, 4), sys.byteorder))
+        if call.name == "epoll_ctl" and value == 0:
+            p.polled[str(call.args[2])] = call.events
         if call.name in WAITS and value == 0 and call.timeout and self.clock:
             now = int.from_bytes(inferior.read_memory(self.clock, 8),
                                  sys.byteorder)
@@ -436,19 +441,24 @@ class Recorder:
                 self.shown.note_conns(outer, p.found)
             outer = outer.older()
         if p.shown:
-            p.ran[-1].add(p.shown["line"])
+            p.ran[-1] += p.text + "\n"
+        else:  # what main did before
+            p.ran = ["\n".join(self.lines[sal.symtab.fullname()][
+                frame.function().line:sal.line - 1])]
         del p.ran[len(stack):]
-        while len(p.ran) < len(stack):
-            p.ran.append(set())
-        self.text = self.line_of(sal)
+        p.ran += [""] * (len(stack) - len(p.ran))
+        p.text = self.text = self.line_of(sal)
         if p.calls or not p.fds:
             p.fds = self.kernel.fds(p.pid)
-        it = {"name": p.title, "role": p.role, "file": name, "line": sal.line,
+        p.polled = {fd: events for fd, events in p.polled.items()
+                    if events and fd in p.fds}
+        it = {"name": p.title, "file": name, "line": sal.line,
               "function": frame.name(), "stack": stack, "state": "runs",
               "in": "", "locals": self.shown.locals(frame, sal, p.ran[-1]),
               "globals": self.shown.globals(
                   [self.symtabs[key] for key in sorted(self.symtabs)]),
-              "conns": self.shown.conns(p.found, p.fds), "fds": p.fds}
+              "conns": self.shown.conns(p.found, p.fds), "fds": p.fds,
+              "watches": p.polled}
         for function, phase in scenarios.PHASES.items():
             if function in stack:
                 it["phase"] = phase
@@ -466,13 +476,16 @@ class Recorder:
             state["call"] = {"name": call[0], "text": call[1]}
         state = json.loads(json.dumps(state))
         self.find_moments(state)
+        if len(self.steps) == MAX_STEPS - 1:
+            state["means"] = "%sThe recording ends here, after %d steps." % (
+                "It never sleeps. " * self.spins, MAX_STEPS)
         if self.last is None:
             self.start = state
         else:
             self.steps.append(difference(self.last, state))
-        if len(self.steps) >= MAX_STEPS:
-            raise Over  # it spins, perhaps
         self.last = state
+        if len(self.steps) == MAX_STEPS:
+            raise Over
 
     def find_moments(self, state):
         """Notes the moments that this state is, and what they mean."""
@@ -495,7 +508,7 @@ class Recorder:
             child.calls = [("fork", "fork() = 0",
                             "In the child, fork returns 0.")]
             child.found = dict(self.process.found)
-            child.ran = [set(lines) for lines in self.process.ran]
+            child.ran, child.text = list(self.process.ran), self.process.text
             self.processes.append(child)
             child.fds = self.kernel.fds(child.pid)
             for name in set(child.fds.values()) & set(self.clients):
@@ -504,7 +517,7 @@ class Recorder:
                 child.title = "worker %d" % number
             # It stands in fork, on the line on which its parent has been.
             child.shown = dict(self.process.shown, name=child.title,
-                               role=child.role)
+                               watches={})
 
     def one_step(self, p):
         """Lets p run one line, and writes it down."""
@@ -517,8 +530,8 @@ class Recorder:
                           "step only processes")
         self.new_processes()
         if p.exited:
-            p.shown = {"name": p.title, "role": p.role, "state": "exited",
-                       "in": "", "file": p.shown["file"], "line": line,
+            p.shown = {"name": p.title, "state": "exited", "in": "",
+                       "file": p.shown["file"], "line": line,
                        "function": p.shown["function"], "stack": stack}
             self.sockets = self.kernel.settled()
             for other in self.processes:
@@ -532,7 +545,9 @@ class Recorder:
                 if name in TOUCH:
                     self.sockets = self.kernel.settled()
                 p.at = self.figures(p)
-                p.shown = dict(p.shown, state="blocked")
+                p.shown = dict(
+                    p.shown, state="blocked",
+                    watches=p.call.watches(p.polled) if p.call else {})
                 p.shown["in"] = name
                 self.add("blocked", self.sleep_sentence(p))
             return
@@ -593,6 +608,7 @@ class Recorder:
             if not ready:
                 return
             self.one_step(self.process if self.process in ready else ready[0])
+        self.spins = True
 
     # what a scenario may do beside what its clients do
 
@@ -732,6 +748,8 @@ def main():
         recorder.record()
         recorder.write()
     except (Failure, gdb.error) as error:
+        if "optimized out" in str(error):
+            error = "the server was optimized: build it with -O0 -g"
         print("recorder: %s-%s: %s" % (JOB["stage"], JOB["scenario"], error))
         status = 1
     except Exception:

@@ -102,15 +102,16 @@ class Scenario:
     """What a scenario may leave out."""
     small = 0        # the size of every socket's buffers; 0: as it is
     args = ()        # of the server, before HOST and PORT
-    moments = {}     # name -> its condition, and what it means: a sentence,
-                     # the same in each stage, so that steps with it can meet
-                     # side by side. {A} is the number of A's descriptor.
-    only = {}        # moments of these stages alone
+    moments = {}     # name -> its condition, and what it means: a sentence.
+                     # {A} is the number of A's descriptor.
+    only = {}        # moments of these stages alone; "own": a reader's
 
     def moments_of(self, stage):
-        """The names of the moments that a recording of this stage has."""
+        """The names of the moments that a recording of this stage has, or
+        may have: if it's a reader's own."""
+        number = stage[:2] if stage[0] == "0" else "own"
         return [name for name in self.moments
-                if stage[:2] in self.only.get(name, stage)]
+                if number in self.only.get(name, number)]
 
 
 class Silent(Scenario):
@@ -122,8 +123,12 @@ class Silent(Scenario):
         "a-accepted": (
             lambda s: s.accepts("A"),
             "The kernel has taken it out of the accept queue."),
-        "b-waits": (lambda s: s.kind == "client" and
-                    s.server("B").get("recv") == 5,
+        "b-waits": (lambda s: s.server("B").get("recv") == 5 and
+                    not s.server("B")["accepted"] and s.blocked("read"),
+                    "The server sleeps in read for A, so nothing accepts B."),
+        "b-sends": (lambda s: s.kind == "client" and
+                    s.server("B").get("recv") == 5 and
+                    s.server("B")["accepted"],
                     "It's in the server's receive buffer for B until it's "
                     "read."),
         "b-served": (lambda s: s.clients["B"]["got"] >= 5,
@@ -146,8 +151,9 @@ class Silent(Scenario):
             lambda s: s.call("accept") and s.returned("EINTR"),
             "The signal was SIGCHLD. The server will call accept again."),
     }
-    only = dict.fromkeys(("fork", "parent-closes", "two-processes",
-                          "child-ends", "eintr"), "02")
+    only = {**dict.fromkeys(("fork", "parent-closes", "two-processes",
+                             "child-ends", "eintr"), "02"),
+            "b-waits": "01 own", "b-sends": "02 03 04 05 06 own"}
 
     @staticmethod
     def script(r):

@@ -6,7 +6,8 @@ import gdb
 import scenarios
 
 # Variables that vary, or say nothing.
-SKIPPED_LOCALS = ("argc", "argv", "delay", "timeout", "on_child", "events")
+SKIPPED_LOCALS = ("argc", "argv", "host", "port", "delay", "timeout",
+                  "on_child", "events")
 
 
 def quoted(data, most=12):
@@ -58,7 +59,6 @@ class Shown:
 
     def __init__(self, recorder):
         self.recorder = recorder
-        self.code = {}  # file -> the lines that have code
 
     def is_conn(self, type_):
         """True if it's a pointer to a struct that has an fd, and isn't an
@@ -110,18 +110,17 @@ class Shown:
         return None
 
     def locals(self, frame, sal, ran):
-        """The variables of the innermost frame that have a value by now: their
-        declaration has run, or is no line that runs."""
+        """The variables of the innermost frame that have a value by now: ran,
+        the text of all lines that have run in it, names them."""
         result = {}
-        lines = self.lines_with_code(sal.symtab)
+        named = set(re.findall(r"\w+", ran))
         for symbol in symbols(frame):
             if (not (symbol.is_variable or symbol.is_argument) or
                     symbol.name in result or symbol.name in SKIPPED_LOCALS or
                     symbol.addr_class in (gdb.SYMBOL_LOC_STATIC,
                                           gdb.SYMBOL_LOC_OPTIMIZED_OUT) or
                     not symbol.is_argument and
-                    (symbol.line >= sal.line or
-                     symbol.line in lines and symbol.line not in ran)):
+                    (symbol.line >= sal.line or symbol.name not in named)):
                 continue
             try:
                 value, name = symbol.value(frame), symbol.name
@@ -134,11 +133,6 @@ class Shown:
             if text is not None:
                 result[name] = text[:40]
         return result
-
-    def lines_with_code(self, symtab):
-        if symtab.filename not in self.code:
-            self.code[symtab.filename] = symtab.linetable().source_lines()
-        return self.code[symtab.filename]
 
     def globals(self, symtabs):
         result = {}
