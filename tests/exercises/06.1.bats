@@ -9,6 +9,27 @@ assert_reports()
             "$(tail -n 3 "$SERVER_ERR")" "$2"
 }
 
+# reported_beside_a_newcomer: connects and leaves; true if there's a report.
+reported_beside_a_newcomer()
+{
+    (exec 9<>"/dev/tcp/localhost/$PORT") && grep -q connections "$SERVER_ERR"
+}
+
+@test "06.1: reports before any client comes, each second, and beside new ones" {
+    server_start
+    assert_reports 0 "the timer starts only when a client comes"
+    : >"$SERVER_ERR"
+    wait_until "$PATIENCE" reported_beside_a_newcomer >/dev/null ||
+        fail_because timers "a line on stderr while clients come and go" \
+            "none" "each new client starts the timer anew"
+    start_noting
+    assert_reports 0 "no timer runs"
+    assert_echoes echo:10 fin end
+    [ "$(longest_limit)" -le 1000 ] ||
+        fail_because timers "waits of at most 1,000 ms" \
+            "$(longest_limit) ms" "the timer repeats too late"
+}
+
 @test "06.1: reports 3 connections while they are there, then 0" {
     server_start
     assert_echoes -n 3 echo:10 reset
