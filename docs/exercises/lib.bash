@@ -55,17 +55,23 @@ answer()
     )
 }
 
-# grade NN.M SERVER: runs the exercise's tests on that server. Once they pass,
-# also runs the suite's tests that the exercise names: it must still be an echo
-# server.
+# grade NN.M SERVER: runs the exercise's tests on that server, and says on stderr
+# which of them were skipped. Once they pass, also runs the suite's tests that
+# the exercise names: it must still be an echo server.
 grade()
 {
-    local tests like
+    local tests like reports status=0
 
     tests=$(tests_of "$1/solution")
     like=$(about "$1" Like)
     export SERVER=$2 LIKE=${like:-$(about "$1" Stage)}
-    FILES=exercises/$1.bats "$ROOT_DIR/tests/run" || return 1
+    reports=$(mktemp -d) || return 1
+    FILES=exercises/$1.bats REPORT=tap REPORTS=$reports "$ROOT_DIR/tests/run" ||
+        status=1
+    sed -n 's/^ok [0-9]* .*\('"$1"': .*\) # skip /not graded: \1: /p' \
+        "$reports"/*.tap >&2 2>/dev/null
+    rm -rf "$reports"
+    [ "$status" -eq 0 ] || return 1
     [ -n "$tests" ] || return 0
     echo "# And the tests that it passed before:"
     FILES=${tests%%: *} FILTER=${tests#*: } "$ROOT_DIR/tests/run"

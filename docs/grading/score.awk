@@ -126,6 +126,9 @@ function feedback(to,    f, i)
     print ENVIRON["STATUS"] ": " points " of 100 points" > to
     if (ENVIRON["REMARK"] != "")
         print ENVIRON["REMARK"] > to
+    # What make has said follows.
+    if (ENVIRON["STATUS"] == "does not build")
+        return
     print "" > to
     for (f = 1; f <= n_files; f++)
         if (of[files[f]])

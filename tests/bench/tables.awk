@@ -105,13 +105,19 @@ function table_graded_on(    n, i, key)
         row(key[i] "\t" head[key[i]])
 }
 
-# Makes a row for each promise that a server fails, a column for each such
-# server.
+# True for a server with a column in the table of promises: it fails some. One
+# that fails more than it keeps would need half of the rows for itself.
+function is_shown(name)
+{
+    return fails[name] > 0 && fails[name] <= keeps[name]
+}
+
+# Makes a row for each promise that such a server fails.
 function table_promises(    i, p, name, promise, line, is_bad)
 {
     line = "promise"
     for (i = 1; i <= n_of["conformance"]; i++)
-        if (fails[list["conformance", i]])
+        if (is_shown(list["conformance", i]))
             line = line "\t" list["conformance", i]
     row(line)
     for (p = 1; p <= n_of["promises"]; p++) {
@@ -119,7 +125,7 @@ function table_promises(    i, p, name, promise, line, is_bad)
         is_bad = 0
         for (i = 1; i <= n_of["conformance"]; i++) {
             name = list["conformance", i]
-            if (!fails[name])
+            if (!is_shown(name))
                 continue
             is_bad = is_bad || result[name, promise] == "failed"
             line = line "\t" (result[name, promise] == "failed" ? "fails" : \
@@ -388,6 +394,7 @@ $1 == "conformance" {
     note("promises", $4)
     result[$2, $4] = $3
     fails[$2] += $3 == "failed"
+    keeps[$2] += $3 == "ok"
     asked[$4] += $3 != "skipped"
     next
 }

@@ -137,7 +137,7 @@ copy_project()
     mkdir -p "$BATS_TEST_TMPDIR/mein übung/docs"
     cd "$BATS_TEST_TMPDIR/mein übung" || return
     cp -R "$STAGES_DIR"/0[1-6]-* .
-    cp -R "$ROOT_DIR"/docs/{exercises,steps} docs
+    cp -R "$ROOT_DIR"/docs/{exercises,steps,0*.md} docs
     ln -s "$TESTS_DIR" tests
     unset STAGES_DIR
 }
@@ -148,9 +148,11 @@ copy_project()
     copy_project
     first=$(docs/exercises/exercise 01.2)
     [[ $first == *"make check-01.2"* ]]
+    [[ $first != *"as you left it"* ]]
     # A second time nothing changes, and nothing is nested.
     echo 'mistake' >>"$dir/server.c"
-    [ "$(docs/exercises/exercise 01.2)" = "$first" ]
+    [[ $(docs/exercises/exercise 01.2) == \
+        *"as you left it. Remove it"*"make check-01.2" ]]
     grep -q mistake "$dir/server.c"
     [ ! -e "$dir/01-blocking" ]
     run check . 01.2
@@ -160,6 +162,22 @@ copy_project()
     run check . 01.3
     [ "$status" -eq 1 ]
     [[ $output == *"make exercise-01.3"* ]]
+    # The chapter has it, but no check.
+    run docs/exercises/exercise 01.1
+    [ "$status" -eq 2 ]
+    [[ $output == *"01.1 isn't graded"*docs/01-blocking.md*"01.2  "* ]]
+}
+
+@test "exercises: a test that can't be done here is told, as not graded" {
+    local cat=$BATS_TEST_TMPDIR/cat
+
+    copy_project
+    # calls.so reaches no program that makes its calls itself.
+    ${CC:-cc} -static -o "$cat" "$TESTS_DIR/interop/raw-server.c" ||
+        skip "it cannot be linked statically"
+    run check . 01.3 "$cat"
+    echo "$output"
+    [[ $output == *"not graded: 01.3: the limit is"*"calls.so doesn't reach"* ]]
 }
 
 @test "exercises: a program that is older than its source is refused" {

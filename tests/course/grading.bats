@@ -221,20 +221,56 @@ CSV
 }
 
 @test "grading: a stage that is handed in is graded as strictly as ours" {
-    local bug=$BATS_TEST_TMPDIR/class/bug
+    local class=$BATS_TEST_TMPDIR/class name
 
-    mkdir -p "$bug" "$bug/../empty"
-    touch "$bug/../a file"
-    cp "$ROOT_DIR"/01-blocking/*.c "$ROOT_DIR/01-blocking/Makefile" "$bug"
+    for name in bug short; do
+        mkdir -p "$class/$name"
+        cp "$ROOT_DIR"/04-poll/*.c "$class/$name"
+    done
+    mkdir "$class/empty" "$class/.hidden"
+    touch "$class/a file"
+    # Whichever Makefile they have, or none: the stage's builds it.
+    printf 'all:\n\tfalse\n' >"$class/bug/GNUmakefile"
     # A SERVER may say it in other words.
-    sed 's/"bind: /"no: /' "$ROOT_DIR/01-blocking/server.c" >"$bug/server.c"
-    grade_class STAGE=01-blocking FILES=server/args.bats \
-        FILTER='^(too many|an address that is not)'
-    grep -q '^bug,graded,50,1 of 2,0,"start with: server: an address' \
-        "$BATS_TEST_TMPDIR/grades/summary.csv"
-    grep -q '^empty,does not build,0,.*no makefile' \
-        "$BATS_TEST_TMPDIR/grades/summary.csv"
+    sed -i.orig 's/"bind: /"no: /' "$class/bug/server.c"
+    # Only a sanitizer sees this.
+    sed -i.orig 's/fds, (n + 1) [*] /fds, n * /' "$class/short/server.c"
+    grade_class STAGE=04-poll FILES='args.bats echo.bats' \
+        FILTER='^(an address that is not|serves 100)'
+    cut -d, -f 1-5 "$BATS_TEST_TMPDIR/grades/summary.csv" | diff - <(cat <<'CSV'
+name,status,points,server/echo,server/args
+bug,graded,50,1 of 1,0 of 1
+empty,does not build,0,0 of 1,0 of 1
+short,graded,50,0 of 1,1 of 1
+CSV
+    )
     grep -q "isn't a folder: a file" "$BATS_TEST_TMPDIR/class.err"
+    grep -q 'with a dot: .hidden' "$BATS_TEST_TMPDIR/class.err"
+}
+
+@test "grading: a zip's own folder, a script, Latin-1, and what is skipped" {
+    local class=$BATS_TEST_TMPDIR/class name
+
+    need_tool shim.so
+    for name in $'M\374ller/work' script static; do
+        mkdir -p "$class/$name"
+        cp "$ROOT_DIR"/01-blocking/{*.c,Makefile} "$class/$name"
+    done
+    printf '#!/bin/sh\nexec cat\n' >"$class/script/server"
+    printf 'all:\n\tchmod +x server\n' >"$class/script/Makefile"
+    sed -i.orig 's/-o/-static -o/' "$class/static/Makefile"
+    grade_class LIKE=01-blocking SKIPPED=failed FILES=schedules.bats \
+        FILTER='^accept comes late'
+    cd "$BATS_TEST_TMPDIR/grades"
+    sed 's/"start.*",/,/; s/,[^,]*$//' summary.csv | diff - <(cat <<'CSV'
+name,status,points,server/schedules,skipped,remark
+"M?ller",graded,100,1 of 1,0,
+script,does not build,0,0 of 1,0,server was removed: make has to build it
+static,graded,0,0 of 1,0,
+CSV
+    )
+    # The reason comes first, and no list of what wasn't run.
+    [ "$(sed -n 4p script/feedback.txt)" = 'make says:' ]
 }
 
 @test "grading: the bundle for Gradescope grades a submission" {

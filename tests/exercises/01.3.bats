@@ -12,6 +12,15 @@ load exercise
 with EAGAIN end the connection?"
 }
 
+@test "01.3: the limit is 2 seconds, on the connection" {
+    start_noting
+    assert_echoes echo:1000 fin end
+    [ "$(longest_limit)" -eq 2000 ] ||
+        fail_because one-at-a-time "setsockopt with SO_RCVTIMEO, 2 s" \
+            "$(longest_limit) ms" \
+            "tv_sec holds seconds; or the call fails: look at its result"
+}
+
 @test "01.3: a client that pauses for a second is served on" {
     server_start
     peer echo:10 pause:1000 echo:10 pause:1000 echo:10 fin end ||

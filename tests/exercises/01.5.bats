@@ -51,6 +51,23 @@ threads_are()
         "a thread uses another one's descriptor: does each have its own copy?"
 }
 
+@test "01.5: without a thread, a client is sent away, and the next one served" {
+    local none=$BATS_TEST_TMPDIR/no-thread
+
+    need_proc
+    start_noting "CALLS_NO_THREAD=$none"
+    assert_echoes echo:100 fin end
+    [ "$(noted pthread_create)" -ge 1 ] ||
+        skip "calls.so doesn't see this program's pthread_create"
+    : >"$none"
+    peer -n 3 -t "$PATIENCE" drain || fail_because 01#exercises \
+        "the connection is closed when pthread_create fails" "$(complaint)" \
+        "nobody serves it, and nobody closes it: check the result"
+    rm "$none"
+    assert_echoes -t "$PATIENCE" echo:100 fin end
+    assert_server_healthy
+}
+
 # memory_of PID: prints the size of all its mappings, in KiB.
 memory_of()
 {

@@ -10,6 +10,12 @@ no_child()
 @test "02.2: 20 children end and leave no zombie while the parent is stopped" {
     need_proc
     server_start
+    assert_echoes echo:100 fin end
+    wait_until "$PATIENCE" no_child ||
+        fail_because zombies "no zombie, though nobody waits for it" \
+            "$(zombies_of "$SERVER_PID") zombies" \
+            "the default ignores SIGCHLD, and keeps zombies: that's not the \
+same as SIG_IGN. Read waitpid(2), Notes"
     server_warm_up
     peer_start peers -n 20 echo:100 wait fin end
     peer_wait peers '20 waiting*'

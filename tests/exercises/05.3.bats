@@ -28,6 +28,16 @@ load exercise
             "a time limit needs no system call: a sorted list is enough"
 }
 
+@test "05.3: it waits for no longer than 2 s while a client is there" {
+    start_noting
+    assert_echoes -n 3 echo:10 fin end
+    # A bit longer, where time is rounded up.
+    [ "$(longest_limit)" -le 2010 ] ||
+        fail_because 05#exercises "a time limit of 2,000 ms" \
+            "$(longest_limit) ms" \
+            "a silent client is closed too late: 2 s are IDLE_MS 2000"
+}
+
 @test "05.3: idle connections wake nobody up" {
     start_noting
     peer_start idle -n 3 -l echo:10 wait

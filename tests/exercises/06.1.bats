@@ -9,6 +9,28 @@ assert_reports()
             "$(tail -n 3 "$SERVER_ERR")" "$2"
 }
 
+# reported_beside_a_newcomer: connects and leaves; true if there's a report.
+reported_beside_a_newcomer()
+{
+    (exec 9<>"/dev/tcp/localhost/$PORT") && grep -q connections "$SERVER_ERR"
+}
+
+@test "06.1: reports each second, beside new clients and before the first" {
+    start_noting
+    assert_reports 0 "no timer runs"
+    assert_echoes echo:10 fin end
+    # A bit longer, where time is rounded up.
+    [ "$(longest_limit)" -le 1010 ] ||
+        fail_because timers "waits of at most 1,000 ms" \
+            "$(longest_limit) ms" "the timer repeats too late"
+    : >"$SERVER_ERR"
+    wait_until "$PATIENCE" reported_beside_a_newcomer >/dev/null ||
+        fail_because timers "a line on stderr while clients come and go" \
+            "none" "the timer ran once, or each new client starts it anew"
+    server_start
+    assert_reports 0 "the timer starts only when a client comes"
+}
+
 @test "06.1: reports 3 connections while they are there, then 0" {
     server_start
     assert_echoes -n 3 echo:10 reset

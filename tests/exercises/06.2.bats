@@ -85,3 +85,14 @@ conn_write returns false, pause the other connection"
         "in on_close of one connection, close the other"
     alive "$SERVER_PID"
 }
+
+@test "06.2: when it ends, all pairs have been freed" {
+    start_echo_proxy
+    server_warm_up
+    assert_echoes -n 5 echo:1000 fin end
+    assert_echoes -n 5 send:1000 reset
+    assert_server_healthy
+    kill "$SERVER_PID"
+    # A sanitizer tells what was lost.
+    assert_server_ends 0 "the last on_close of a pair frees it"
+}

@@ -44,6 +44,13 @@ most_in_a_turn()
         END { print most + 0 }' "$NOTES"
 }
 
+# longest_limit: prints the longest time limit that was set, in milliseconds.
+longest_limit()
+{
+    awk '$1 == "limit" && $3 == 0 && $4 > most { most = $4 }
+        END { print most + 0 }' "$NOTES"
+}
+
 # assert_served NAME TOPIC EXPECTED CAUSE: that peer gets every byte back. CAUSE
 # is the likely cause in this exercise.
 assert_served()
@@ -75,7 +82,7 @@ is_at_rest()
     ran=$SLICES
     pause 0.1
     look_at_time "$SERVER_PID"
-    [ "$SLICES" -eq "$ran" ]
+    [ "$SLICES" -eq "$ran" ] && state_of "$SERVER_PID" && [ "$STATE" = S ]
 }
 
 # accept_a_crowd: 40 clients connect while the server is stopped; then it

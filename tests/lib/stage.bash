@@ -59,7 +59,7 @@ export LC_ALL=C
 # diagnose.bash, which defines it, and calls it again.
 for name in client_topic complaint diagnose_client diagnose_copy \
     exchange_failed explain guilty_faults log_cause log_topic server_death \
-    server_is_in spin_cause spin_topic start_failed unread_bytes \
+    server_is_in sockets_at spin_cause spin_topic start_failed unread_bytes \
     zombie_cause; do
     eval "$name() { . \"\$LIB_DIR/diagnose.bash\"; $name \"\$@\"; }"
 done

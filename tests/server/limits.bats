@@ -225,7 +225,7 @@ limit_descriptors()
 }
 
 @test "a peer that never reads costs no memory, and no CPU" {
-    local before after limit=1024 pid
+    local before after limit=1024 pid stuck more ended=()
 
     need_proc
     # Other languages' memory managers take more, but not without limit.
@@ -248,8 +248,19 @@ limit_descriptors()
     assert_idle "beside a peer that does not read"
     if ! stage_allows one_at_a_time; then
         assert_echoes -t 5 echo:65536 fin end
+        # One of these sends as much as gets stuck, and so little more that its
+        # FIN still finds room.
+        stuck=$(sockets_at 01 t)
+        for more in 50000 100000 150000 200000; do
+            peer_start "ended$more" "send:$((stuck + more))" fin wait reset
+            ended+=("ended$more")
+        done
+        for more in "${ended[@]}"; do
+            peer_wait "$more" '1 waiting*'
+        done
+        assert_idle "beside peers that have sent FIN and do not read"
     fi
-    peer_continue stalled
+    peer_continue stalled ${ended[@]+"${ended[@]}"}
     assert_peer_succeeds stalled
     assert_server_healthy
 }

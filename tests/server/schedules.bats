@@ -25,13 +25,14 @@ need_ours()
     [ -z "${SERVER:-}" ] || not_for "for the stages' own servers"
 }
 
-# say_on FD: sends a line on that connection, and gets it back within 5 s.
+# say_on FD [SECONDS]: sends a line on that connection, and gets it back within
+# that time (default 5 s).
 say_on()
 {
     local line
 
     echo "Hello, server!" >&"$1"
-    read -r -t 5 line <&"$1" && [ "$line" = "Hello, server!" ]
+    read -r -t "${2:-5}" line <&"$1" && [ "$line" = "Hello, server!" ]
 }
 
 # assert_answered FD: a line on that connection comes back.
@@ -123,9 +124,10 @@ open_conn()
     look_at_clock
     began=$NOW_MS
     open_conn 9
-    say_on 9 ||
+    # A SERVER may pause for a second after each.
+    say_on 9 "${SERVER:+20}" ||
         fail_because accept "an answer after ten transient errors of accept" \
-        "none" "an error of accept ended the server"
+        "none" "an error of accept ended the server, or it pauses too long"
     look_at_clock
     # It pauses after eight of them. (For two, 06 has a spare descriptor.)
     n=$((NOW_MS - began))
@@ -141,7 +143,7 @@ open_conn()
     [ "$(faults accept)" -eq 10 ] ||
         fail_because accept "ten calls of accept that fail, then one that \
 doesn't" "$(faults accept)" "after an error it never calls accept again"
-    [ -z "${SERVER:-}" ] || assert_few_lines_logged 2 2
+    [ -z "${SERVER:-}" ] || assert_few_lines_logged $((n / 1000 + 2)) 2
     [ -n "${SERVER:-}" ] || [ "$(most_often_said)" -le 3 ] ||
         fail_because log "at most a line a second for each cause" \
             "$(most_often_said) times the same" "it logs every failure"

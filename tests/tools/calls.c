@@ -10,8 +10,13 @@
  *                      read 5 100 16384 100 bytes of at most 16384
  *                      write 5 -1 100   and accept, epoll_ctl, timer_settime
  *                      realloc 0 512    the size asked for
+ *                      limit 5 0 2000   SO_RCVTIMEO or a timer, in ms; with -1
+ *                                       for the descriptor, that of the
+ *                                       epoll_wait that begins here
  * CALLS_SHORT=N    a read from a socket gets at most N bytes
- * CALLS_STOP=1     raises SIGSTOP before each pause or sigsuspend
+ * CALLS_STOP=FILE  while it exists, raises SIGSTOP before each call that waits
+ *                  for a child, a signal, an event or a time
+ * CALLS_NO_THREAD=FILE  while it exists, pthread_create fails with EAGAIN
  * CALLS_HOLD=FILE  while it exists, writes to a non-blocking socket fail with
  *                  EAGAIN, after 5 ms, since the socket stays ready
  * CALLS_BAIT=1     every second time that poll finds one ready element, marks
@@ -28,6 +33,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -38,6 +44,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,17 +97,34 @@ static size_t shortened(int fd, size_t n)
     return most < n && is_socket(fd) ? most : n;
 }
 
+/* True while the file exists that this variable names. */
+static bool is_on(const char *name)
+{
+    const char *path = getenv(name);
+
+    return path != NULL && access(path, F_OK) == 0;
+}
+
 static bool is_held(int fd)
 {
-    const char *path = getenv("CALLS_HOLD");
     const struct timespec delay = {.tv_nsec = 5000000};
 
-    if (path == NULL || access(path, F_OK) == -1 || !is_socket(fd) ||
+    if (!is_on("CALLS_HOLD") || !is_socket(fd) ||
         !(fcntl(fd, F_GETFL) & O_NONBLOCK))
         return false;
-    nanosleep(&delay, NULL);
+    REAL(nanosleep)(&delay, NULL);
     errno = EAGAIN;
     return true;
+}
+
+/* Stops the process where the last chance to see a signal is missed. */
+static void stop_here(void)
+{
+    int saved_errno = errno;
+
+    if (is_on("CALLS_STOP"))
+        raise(SIGSTOP);
+    errno = saved_errno;
 }
 
 ssize_t read(int fd, void *buf, size_t n)
@@ -159,12 +183,40 @@ int epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
     return result;
 }
 
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    int result = REAL(setsockopt)(fd, level, name, value, len);
+
+    if (level == SOL_SOCKET && name == SO_RCVTIMEO) {
+        const struct timeval *time = value;
+        note("limit %d %d %lld\n", fd, result,
+             time->tv_sec * 1000LL + time->tv_usec / 1000);
+    }
+    return result;
+}
+
+int pthread_create(pthread_t *restrict thread,
+                   const pthread_attr_t *restrict attr, void *(*start)(void *),
+                   void *restrict arg)
+{
+    int err = is_on("CALLS_NO_THREAD")
+                  ? EAGAIN
+                  : REAL(pthread_create)(thread, attr, start, arg);
+
+    note("pthread_create 0 %d\n", err == 0 ? 0 : -1);
+    return err;
+}
+
 int timerfd_settime(int fd, int flags, const struct itimerspec *time,
                     struct itimerspec *old)
 {
     int result = REAL(timerfd_settime)(fd, flags, time, old);
 
     note("timer_settime %d %d\n", fd, result);
+    if (!(flags & TFD_TIMER_ABSTIME))
+        note("limit %d %d %lld\n", fd, result,
+             time->it_value.tv_sec * 1000LL +
+                 time->it_value.tv_nsec / 1000000);
     return result;
 }
 
@@ -185,6 +237,7 @@ void *realloc(void *p, size_t n)
 int select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e,
            struct timeval *restrict timeout)
 {
+    stop_here();
     int result = REAL(select)(n, r, w, e, timeout);
 
     note("wait -1 %d\n", result);
@@ -193,6 +246,7 @@ int select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e,
 
 int epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout)
 {
+    note("limit -1 0 %d\n", timeout);
     int result = REAL(epoll_wait)(epoll_fd, events, max, timeout);
 
     note("wait -1 %d\n", result);
@@ -208,6 +262,7 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
         written += (fds[i].events & SEEN) == 0;
         fds[i].events &= ~SEEN;
     }
+    stop_here();
     int result = REAL(poll)(fds, n, timeout);
     for (nfds_t i = 0; i < n; i++) {
         /* Not the listening socket, and in the middle. */
@@ -245,22 +300,32 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
     return poll(fds, n, timeout);
 }
 
-/* Stops the process where the last chance to see a signal is missed. */
-static void stop_before(const char *name)
-{
-    note("%s 0 0\n", name);
-    if (getenv("CALLS_STOP") != NULL)
-        raise(SIGSTOP);
-}
-
 int pause(void)
 {
-    stop_before("pause");
+    stop_here();
     return REAL(pause)();
 }
 
 int sigsuspend(const sigset_t *mask)
 {
-    stop_before("sigsuspend");
+    stop_here();
     return REAL(sigsuspend)(mask);
+}
+
+pid_t waitpid(pid_t pid, int *status, int options)
+{
+    if (!(options & WNOHANG))
+        stop_here();
+    return REAL(waitpid)(pid, status, options);
+}
+
+pid_t wait(int *status)
+{
+    return waitpid(-1, status, 0);
+}
+
+int nanosleep(const struct timespec *time, struct timespec *left)
+{
+    stop_here();
+    return REAL(nanosleep)(time, left);
 }
