@@ -57,7 +57,7 @@ refuses_while_it_lives()
     resume "$SERVER_PID"
     assert_server_ends 0
     milliseconds
-    [ $((NOW - began)) -ge 900 ] && [ $((NOW - began)) -lt $((3000 * SLOWER)) ] ||
+    [ $((NOW - began)) -ge 900 ] && [ $((NOW - began)) -lt $((8000 * SLOWER)) ] ||
         fail_because shutdown \
             "it ends a second after SIGTERM, or a little later" \
             "after $((NOW - began)) ms" \
