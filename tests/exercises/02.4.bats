@@ -52,10 +52,12 @@ call accept"
     assert_peer_succeeds crowd
     wait_until 10 none_runs
     resume "$SERVER_PID"
-    start_crowd 50 || fail_because zombies "50 more clients served" \
-        "$(peer_state crowd)" \
-        "one SIGCHLD may stand for many children: count each child that you \
-reap"
+    peer_start crowd -n 50 echo:100 wait fin end
+    wait_until "$PATIENCE" peer_is crowd '50 waiting*' ||
+        fail_because zombies "50 more clients served" \
+            "$(peer_state crowd)" \
+            "one SIGCHLD may stand for many children: count each child that \
+you reap"
     peer_continue crowd
     assert_peer_succeeds crowd
 }
