@@ -953,6 +953,16 @@ TEST(timeouts, never_early,
         run_ms(1500);
         CHECK(timed_out >= arrived + 1000 && timed_out <= arrived + 1010);
     }
+    /* The answer to connect is something received. */
+    conn_destroy(conn);
+    struct conn *c = conn_connect(loop, path, "0", &all, &client_arg);
+    conn_set_timeout(c, 1000);
+    hook_pass_ms(900);
+    int64_t answered = hook_clock_ms();
+    timed_out = 0;
+    run_ms(1500);
+    CHECK(timed_out >= answered + 1000 && timed_out <= answered + 1010);
+    conn_destroy(c);
     end(fd);
 }
 
