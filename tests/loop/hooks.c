@@ -25,12 +25,14 @@ long hook_n_reads;
 long hook_n_writes;
 long hook_n_epoll_ctls;
 long hook_n_moved;
+size_t hook_most_written;
 int hook_unsent = -1;
 struct addrinfo *hook_addrs;
 int hook_gai_error;
 int hook_gai_flags;
 int hook_n_addrs;
 struct hook_failure hook_accept_fails;
+struct hook_failure hook_connect_fails;
 struct hook_failure hook_read_fails;
 struct hook_failure hook_write_fails;
 struct hook_failure hook_fork_fails;
@@ -65,6 +67,7 @@ HOOKED(int, ioctl, int fd, unsigned long op, int *value);
 HOOKED(int, fcntl, int fd, int op, long value);
 HOOKED(pid_t, fork, void);
 HOOKED(int, accept4, int fd, struct sockaddr *addr, socklen_t *len, int flags);
+HOOKED(int, connect, int fd, const struct sockaddr *addr, socklen_t len);
 HOOKED(int, getpeername, int fd, struct sockaddr *addr, socklen_t *len);
 HOOKED(int, getaddrinfo, const char *host, const char *port,
        const struct addrinfo *hints, struct addrinfo **list);
@@ -255,6 +258,8 @@ int __wrap_close(int fd)
 ssize_t __wrap_write(int fd, const void *buf, size_t n)
 {
     hook_n_writes++;
+    if (hook_most_written != 0 && n > hook_most_written)
+        n = hook_most_written;
     return fails(&hook_write_fails) ? -1 : __real_write(fd, buf, n);
 }
 
@@ -316,6 +321,11 @@ int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
     return fails(&hook_accept_fails) ? -1
                                      : __real_accept4(fd, addr, len, flags);
+}
+
+int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    return fails(&hook_connect_fails) ? -1 : __real_connect(fd, addr, len);
 }
 
 int __wrap_getpeername(int fd, struct sockaddr *addr, socklen_t *len)

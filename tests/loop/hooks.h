@@ -83,6 +83,7 @@ struct hook_failure {
     int error;
 };
 extern struct hook_failure hook_accept_fails;
+extern struct hook_failure hook_connect_fails;
 extern struct hook_failure hook_read_fails;
 extern struct hook_failure hook_write_fails;
 extern struct hook_failure hook_fork_fails;
@@ -100,6 +101,9 @@ extern long hook_n_writes;
 extern long hook_n_epoll_ctls;
 /* Bytes that memcpy, memmove and realloc have moved. */
 extern long hook_n_moved;
+
+/* A write takes so many bytes at most; 0: as many as the kernel takes. */
+extern size_t hook_most_written;
 
 /* What the kernel says that it still has to send; -1: ask it. */
 extern int hook_unsent;

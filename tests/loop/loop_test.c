@@ -429,6 +429,16 @@ static void not_early(void *arg)
     CHECK(hook_clock_ms() >= *due);
 }
 
+/* Starts a timer late in a slow callback. */
+static void start_late(void *arg)
+{
+    int64_t *due = arg;
+
+    hook_pass_ms(200);
+    *due = hook_clock_ms() + 50;
+    timer(50, 0, not_early, due);
+}
+
 TEST(timers, timer_never_early,
      "Calls t->cb after after_ms, never earlier; then, if repeat_ms isn't 0, "
      "every repeat_ms.")
@@ -443,6 +453,8 @@ TEST(timers, timer_never_early,
     CHECK(loop_run(loop) == 0);
     /* Rounded down, each would have cost many waits of 0 ms. */
     CHECK(hook_n_waits <= 45);
+    timer(0, 0, start_late, &due[0]);
+    CHECK(loop_run(loop) == 0);
     end();
 }
 
@@ -1277,6 +1289,44 @@ TEST(signals, signal_storm, "Several signals of one kind may become one call.")
     raise(SIGUSR2);
     timer(100000, 0, note_cb, "x");
     CHECK(runs("12")); /* merged, but none is lost */
+    end();
+}
+
+static void raise_again(void *arg)
+{
+    note(arg);
+    if (trace[1] == '\0')
+        raise(SIGUSR1);
+}
+
+TEST(signals, signal_in_its_callback,
+     "Calls cb(arg) from the loop, not from a signal handler, so cb may do "
+     "anything.")
+{
+    start();
+    CHECK(loop_signal(loop, SIGUSR1, raise_again, "u") == 0);
+    raise(SIGUSR1);
+    timer(10, 0, stop_cb, loop);
+    CHECK(runs("uu"));
+    end();
+}
+
+TEST(signals, each_loop_has_its_own,
+     "A signal belongs to one loop of the process at a time.")
+{
+    start();
+    struct loop *other = loop;
+    start();
+    CHECK(loop_signal(other, SIGUSR1, note_and_stop, "1") == 0);
+    CHECK(loop_signal(loop, SIGUSR2, note_cb, "2") == 0);
+    raise(SIGUSR1);
+    raise(SIGUSR2);
+    timer(10, 0, stop_cb, loop);
+    CHECK(runs("2"));
+    loop_free(loop);
+    loop = other;
+    timer(10, 0, stop_cb, loop);
+    CHECK(runs("21"));
     end();
 }
 

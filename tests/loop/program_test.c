@@ -396,6 +396,7 @@ struct shared {
     volatile int n_starts;
     volatile int n_eof; /* have seen the end of stop_fd */
     volatile bool stubborn; /* they don't end when they should */
+    volatile bool lingers; /* they let go of stop_fd before they end */
 };
 
 static struct shared *shared;
@@ -414,9 +415,13 @@ static int work(int stop_fd, void *given)
     shared->pids[__sync_fetch_and_add(&shared->n_pids, 1)] = getpid();
     __sync_fetch_and_add(&shared->n_starts, 1);
     CHECK(read(stop_fd, &byte, 1) == 0);
+    if (shared->lingers)
+        close(stop_fd);
     __sync_fetch_and_add(&shared->n_eof, 1);
     while (shared->stubborn)
         usleep(1000);
+    if (shared->lingers)
+        usleep(50000); /* the parent waits for us all the same */
     return 7;
 }
 
@@ -510,6 +515,24 @@ TEST(workers, workers_start_and_end,
 {
     CHECK(run_workers(3, end_all) == 0);
     CHECK(hook_n_forks == 3 && shared->n_eof == 3);
+}
+
+static void end_slowly(void)
+{
+    if (step++ > 0) {
+        wait_for(&shared->n_eof, 2);
+        return;
+    }
+    wait_for_starts();
+    shared->lingers = true;
+    raise(SIGTERM);
+}
+
+TEST(workers, workers_that_linger,
+     "Returns the exit status when all have ended: 0, or 1 if any had to be "
+     "killed.")
+{
+    CHECK(run_workers(2, end_slowly) == 0);
 }
 
 static void after_999_ms(void)

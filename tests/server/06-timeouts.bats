@@ -22,10 +22,12 @@ teardown() { stage_teardown; }
     need_descriptors 600
     server_start -t 2
     server_warm_up
-    peer_start idle -n 500 echo:10 end
+    # These don't close when the server does: it has to let go of them.
+    peer_start idle -n 500 echo:10 wait end
     assert_echoes echo:10 pause:900 echo:10 pause:900 echo:10 pause:900 \
         echo:10 fin end
-    assert_peer_succeeds idle
     assert_server_healthy
+    peer_continue idle
+    assert_peer_succeeds idle
     assert_nothing_logged
 }

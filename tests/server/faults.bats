@@ -198,6 +198,33 @@ until a descriptor is free"
     assert_few_lines_logged $((SECONDS - began + 1))
 }
 
+@test "clients that it has no memory to wait for are dropped, and that is logged" {
+    local call rules began
+
+    case ${SERVER:+yours}$LIKE in
+        # Two arrays for 64, a client before, and 65: the first array grows, for
+        # each client that comes then.
+        04*) call=realloc rules=$(printf ,malloc:ENOMEM:%d 69 71 73 75 77) ;;
+        # The listening socket, a client before, and the first of these.
+        05*) call=epoll_ctl rules=,epoll_ctl:ENOMEM:3-7 ;;
+        *) not_for "only 04's arrays and 05's epoll_ctl can fail so" ;;
+    esac
+    need_shim echo_once
+    server_start "${SHIM[@]}" "SHIM_FAIL=${rules#,}"
+    server_warm_up
+    began=$SECONDS
+    peer_start peers -n 70 -l echo:1 wait fin end
+    peer_wait peers '* 0 busy*'
+    # The arrays of a lab may grow at another time.
+    [ "$(faults all)" -gt 0 ] && ! grep -q '^accept: ' "$SERVER_ERR" ||
+        not_for "the failed call isn't the one that it's about"
+    assert_logged "^$call: Cannot allocate memory"
+    assert_few_lines_logged $((SECONDS - began + 1))
+    peer_continue peers
+    assert_peer_succeeds peers
+    assert_server_healthy
+}
+
 # failed_accepts: prints how many accepts strace has made fail.
 failed_accepts()
 {

@@ -26,7 +26,7 @@ rests_or_ended()
 # byte of the log.
 closed_at_start()
 {
-    local name pid rule=accept:EMFILE:3-4
+    local fd name pid rule=accept:EMFILE:3-4
 
     if stage_allows process_each; then
         rule=fork:EAGAIN:2
@@ -38,6 +38,12 @@ closed_at_start()
     wait_until 10 listens ||
         fail_because descriptors "it listens, started with $1" "it does not" \
             "it takes a line that it can't print for a fatal error"
+    for fd in 0 1 2; do
+        [[ $(readlink "/proc/$SERVER_PID/fd/$fd") != socket:* ]] ||
+            fail_because descriptors "no socket as descriptor $fd" \
+                "one, started with $1" \
+                "a socket has the number of stdin, stdout or stderr"
+    done
     if stage_allows one_at_a_time; then
         assert_echoes echo:1000 fin end
     else
