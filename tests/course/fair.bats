@@ -111,6 +111,21 @@ not ok it: passes, and is in `expected`: passes' ] || fail "$output"
     [[ $output == *$'\n1 passed, 3 failed, 0 skipped' ]] || fail "$output"
 }
 
+# unasked: prints the bullets of the contract that name no test that asks, and
+# don't say why there's none.
+unasked()
+{
+    awk '/^#/ { inside = $0 == "## In your own language" }
+         inside && /^(- |$)/ { tell() }
+         inside && /^- / { bullet = $0; asked = 0 }
+         /<!-- (asks|no test): ./ { asked = 1 }
+         function tell() {
+             if (bullet != "" && !asked)
+                 print bullet
+             bullet = ""
+         }' docs/labs.md
+}
+
 # promises: prints each that a server of docs/conformance.md was graded by.
 promises()
 {
@@ -121,6 +136,8 @@ promises()
 @test "fair: the contract asks each thing that a SERVER is graded by" {
     local asks missing
 
+    missing=$(unasked)
+    [ -z "$missing" ] || fail "docs/labs.md: no test asks this:" "$missing"
     asks=$(sed -n 's/.*<!-- asks: \(.*\) -->.*/\1/p' docs/labs.md |
         paste -sd '|' -)
     [ "$(promises | wc -l)" -gt 40 ]
