@@ -432,7 +432,7 @@ then FIN"
         receive:*)
             [[ $LIKE == 06* ]] || return 0
             # Is it the FIN that costs the bytes?
-            peer -t 3 send:5000000 receive >/dev/null 2>&1 || {
+            peer -t 5 send:16M receive >/dev/null 2>&1 || {
                 TOPIC=short-write
                 CAUSE="the rest of a short write is dropped"
             }
