@@ -92,6 +92,28 @@ assert_all_pass()
         fail "$TOLD"
 }
 
+@test "fair: a server that decodes what it reads hears so" {
+    told_of SERVER="python3 $(variant 's/^import socket/import codecs\
+&/; s/    with conn:/    text = codecs.getincrementaldecoder("utf-8")("replace")\
+&/; s/sendall(data)/sendall(text.decode(data).encode())/')"
+    [[ $TOLD == *"likely:   it echoes nothing: it answers an x"* ]] ||
+        fail "$TOLD"
+    [[ $TOLD == *'read:     docs/labs.md#in-your-own-language'* ]]
+}
+
+@test "fair: a server that is too slow hears so, and of no lost connection" {
+    told_of SERVER="python3 $(variant 's/\(.*\)conn, _ = /\1time.sleep(0.01)\
+&/')" PATIENCE=1 FILTER='^holds'
+    [[ $TOLD == *"likely:   it's too slow for this machine"* ]] || fail "$TOLD"
+}
+
+@test "fair: a server that pauses for too long has not ended" {
+    need_tool shim.so
+    told_of SERVER="python3 $(variant 's/sleep(0.1)/sleep(2)/')" \
+        FILTER='accept fails with each'
+    [[ $TOLD == *"likely:   it still runs"* ]] || fail "$TOLD"
+}
+
 @test "fair: expected failures that pass, others, and lost ones are told" {
     cd "$BATS_TEST_TMPDIR" || return
     mkdir -p tests/bench

@@ -382,7 +382,7 @@ diagnose_bytes()
     local text=$'Hello World\n'
 
     TOPIC='echo'
-    ask "$text" 100
+    ask_server "$text" 100
     if [[ $ANSWER == "$text"?* ]]; then
         CAUSE="it writes more than it has read: pass write the count that \
 read returned, not sizeof buf, and add no newline or NUL"
@@ -403,9 +403,9 @@ dropped, or is sent from the wrong place in the buffer"
     fi
 }
 
-# ask TEXT N: sends TEXT to the server, and sets ANSWER to what comes back
+# ask_server TEXT N: sends TEXT to the server, and sets ANSWER to what comes back
 # within a second: at most N bytes, up to a NUL, for which it has `(NUL)`.
-ask()
+ask_server()
 {
     ANSWER=
     {
@@ -636,10 +636,10 @@ doesn't watch it for reading, or was passed too few descriptors"
 # waits_for: prints what a server that doesn't answer one byte waits for.
 waits_for()
 {
-    if answers x; then
+    if is_answered x; then
         echo "it answers an x, but not a byte that is no text. Take bytes as \
 they come, and don't decode them"
-    elif answers $'x\n'; then
+    elif is_answered $'x\n'; then
         echo "it waits for a newline before it answers"
     elif ! peer -t 1 send:1 fin receive >/dev/null 2>&1; then
         echo "it doesn't write back what it has read"
@@ -651,10 +651,10 @@ they come, and don't decode them"
     fi
 }
 
-# answers TEXT: true if it does.
-answers()
+# is_answered TEXT: true if something comes back.
+is_answered()
 {
-    ask "$1" 1
+    ask_server "$1" 1
     [ -n "$ANSWER" ]
 }
 
