@@ -38,7 +38,7 @@ fail_because()
     if server_death; then
         topic=$DEATH_TOPIC
         cause=$DEATH
-    elif [[ $topic:$4 == accept:*' ended the server' ]]; then
+    elif [[ $topic:$4 == accept:*' end'*' the server' ]]; then
         cause="it still runs, but after these errors it doesn't accept soon \
 enough: pause about 100 ms, then try again"
     fi
