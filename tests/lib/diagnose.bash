@@ -13,7 +13,8 @@
 # `peer` (or peer_start NAME), with TOPIC and CAUSE unless the facts say more.
 exchange_failed()
 {
-    local TOPIC=$1 CAUSE=$3 NAME=${4:-peer} SAID STEP='' SCRIPT SENT=0 RECEIVED=0
+    local TOPIC=$1 CAUSE=$3 NAME=${4:-peer}
+    local SAID STEP='' SCRIPT SENT=0 RECEIVED=0
 
     read_complaint "$NAME"
     case $SAID in
@@ -202,8 +203,8 @@ EAGAIN, a reset) for an error"
 sanitizer_said()
 {
     sed -n -e 's,^SUMMARY: \([A-Za-z]*: [a-z-]*\) .*/\([^/ ]*\) in ,\1 at \2 in ,p' \
-        -e 's,.*\(runtime error: .*\),\1,p' "${SERVER_ERR:-/dev/null}" |
-        head -n 1
+        -e 's,.*\(runtime error: .*\),\1,p' \
+        "${SERVER_ERR:-/dev/null}" 2>/dev/null | head -n 1
 }
 
 # guilty_faults server|client SEED COMMAND…: sets TOPIC and CAUSE for a schedule
@@ -519,7 +520,7 @@ peer's FIN (read returns 0)"
     elif [ $((SENT - RECEIVED)) -lt 4096 ] && [[ $LIKE == 0[3-5]* ]] &&
         [ "$where" = wait ] && [ "$(unread_bytes)" -gt 1 ]; then
         diagnose_no_answer "$where"
-        CAUSE=${CAUSE/accepts the connection but never/answers once, but no longer}
+        CAUSE=${CAUSE/accepts the connection but never/answers, but no longer}
     elif [ $((SENT - RECEIVED)) -lt 4096 ]; then
         TOPIC=state
         CAUSE="it answers once, and then no more: it reads only once"
@@ -912,7 +913,7 @@ diagnose_client()
     if alive "$CLIENT_PID"; then
         [ -r /proc/self/status ] || return 0
         size=$(stat -L -c %s "/proc/$CLIENT_PID/fd/0" 2>/dev/null)
-        if ! ls -l "/proc/$CLIENT_PID/fd" | grep -q socket:; then
+        if ! find "/proc/$CLIENT_PID/fd" -lname 'socket:*' | grep -q .; then
             CAUSE="it calls close instead of shutdown(SHUT_WR), and then waits \
 for what can't come anymore"
         elif [ "$(sockets_at 01 t)" -gt 0 ]; then
