@@ -10,6 +10,7 @@ client_setup()
     stage_setup
     CLIENT_ERR=$BATS_TEST_TMPDIR/client.err
     CLIENT_OUT=$BATS_TEST_TMPDIR/client.out
+    CLIENT_IN=/dev/null
 }
 
 # random_file BYTES: writes random bytes to $BATS_FILE_TMPDIR/random, for
@@ -57,7 +58,8 @@ client_run()
 # client_start [FILE]: starts the client with stdin from FILE.
 client_start()
 {
-    STDIN=${1:-/dev/null} client_run "${CLIENT_CMD[@]}" localhost "$PORT"
+    CLIENT_IN=${1:-/dev/null}
+    STDIN=$CLIENT_IN client_run "${CLIENT_CMD[@]}" localhost "$PORT"
 }
 
 # client_failed_because EXPECTED CAME CAUSE: calls fail_because, and shows the

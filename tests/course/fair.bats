@@ -92,6 +92,28 @@ assert_all_pass()
         fail "$TOLD"
 }
 
+@test "fair: a server that decodes what it reads hears so" {
+    told_of SERVER="python3 $(variant 's/^import socket/import codecs\
+&/; s/    with conn:/    text = codecs.getincrementaldecoder("utf-8")("replace")\
+&/; s/sendall(data)/sendall(text.decode(data).encode())/')"
+    [[ $TOLD == *"likely:   it echoes nothing: it answers an x"* ]] ||
+        fail "$TOLD"
+    [[ $TOLD == *'read:     docs/labs.md#in-your-own-language'* ]]
+}
+
+@test "fair: a server that is too slow hears so, and of no lost connection" {
+    told_of SERVER="python3 $(variant 's/\(.*\)conn, _ = /\1time.sleep(0.01)\
+&/')" PATIENCE=1 FILTER='^holds'
+    [[ $TOLD == *"likely:   it's too slow for this machine"* ]] || fail "$TOLD"
+}
+
+@test "fair: a server that pauses for too long has not ended" {
+    need_tool shim.so
+    told_of SERVER="python3 $(variant 's/sleep(0.1)/sleep(2)/')" \
+        FILTER='accept fails with each'
+    [[ $TOLD == *"likely:   it still runs"* ]] || fail "$TOLD"
+}
+
 @test "fair: expected failures that pass, others, and lost ones are told" {
     cd "$BATS_TEST_TMPDIR" || return
     mkdir -p tests/bench
@@ -111,6 +133,21 @@ not ok it: passes, and is in `expected`: passes' ] || fail "$output"
     [[ $output == *$'\n1 passed, 3 failed, 0 skipped' ]] || fail "$output"
 }
 
+# unasked: prints the bullets of the contract that name no test that asks, and
+# don't say why there's none.
+unasked()
+{
+    awk '/^#/ { inside = $0 == "## In your own language" }
+         inside && /^(- |$)/ { tell() }
+         inside && /^- / { bullet = $0; asked = 0 }
+         /<!-- (asks|no test): ./ { asked = 1 }
+         function tell() {
+             if (bullet != "" && !asked)
+                 print bullet
+             bullet = ""
+         }' docs/labs.md
+}
+
 # promises: prints each that a server of docs/conformance.md was graded by.
 promises()
 {
@@ -121,6 +158,8 @@ promises()
 @test "fair: the contract asks each thing that a SERVER is graded by" {
     local asks missing
 
+    missing=$(unasked)
+    [ -z "$missing" ] || fail "docs/labs.md: no test asks this:" "$missing"
     asks=$(sed -n 's/.*<!-- asks: \(.*\) -->.*/\1/p' docs/labs.md |
         paste -sd '|' -)
     [ "$(promises | wc -l)" -gt 40 ]

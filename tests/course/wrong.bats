@@ -85,3 +85,14 @@ topics_used()
     # A few at a time: many of these tests are about time.
     JOBS=2 "$TESTS_DIR/wrong/run"
 }
+
+@test "wrong programs: the whole suite starts with zombies, not with a burst" {
+    WHOLE=1 "$TESTS_DIR/wrong/run" 02-defunct-children-pile-up
+}
+
+@test "tests/run: --help says how, what it doesn't know is refused" {
+    run "$TESTS_DIR/run" --help
+    [[ $status == 0 && $output == 'usage: tests/run'*'STAGE=03-select'* ]]
+    run "$TESTS_DIR/run" 03-select
+    [[ $status == 2 && $output == 'tests/run: no such option: 03-select'* ]]
+}

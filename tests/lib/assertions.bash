@@ -17,7 +17,8 @@ section()
     local topic stages place found=$1 file
 
     while read -r topic stages place _; do
-        if [ "$topic" = "$1" ] && [[ $stages == *"${LIKE:1:1}"* ]]; then
+        if [ "$topic" = "$1" ] &&
+            [[ $stages == *"${LIKE:1:1}"* || $stages == "${SERVER:+S}" ]]; then
             found=$place
             break
         fi
@@ -37,6 +38,9 @@ fail_because()
     if server_death; then
         topic=$DEATH_TOPIC
         cause=$DEATH
+    elif [[ $topic:$4 == accept:*' end'*' the server' ]]; then
+        cause="it still runs, but after these errors it doesn't accept soon \
+enough: pause about 100 ms, then try again"
     fi
     : >"$BATS_TEST_TMPDIR/explained"
     echo "expected: $2"
@@ -84,7 +88,7 @@ assert_echoes()
 # and then.
 assert_idle()
 {
-    local ms slices pid=${2:-$SERVER_PID} most=${3:-0}
+    local ms slices pid=${2:-$SERVER_PID} most=${3:-0} TOPIC CAUSE
 
     [ -r /proc/self/schedstat ] || return 0
     [ -z "${SERVER:-}${CLIENT:-}" ] || most=$((most + 15))
@@ -95,7 +99,9 @@ assert_idle()
         look_at_time "$pid"
         ms=$((CPU_MS - ms)) slices=$((SLICES - slices))
         if ! alive "$pid"; then
-            fail_because "$(spin_topic "$pid")" "it waits $1" "it has ended" \
+            TOPIC=client
+            [ "$pid" != "$SERVER_PID" ] || TOPIC=spin
+            fail_because "$TOPIC" "it waits $1" "it has ended" \
                 "it takes having nothing to do for the end, or for an error"
             return 1
         fi
@@ -103,9 +109,9 @@ assert_idle()
             return 0
         fi
     done
-    fail_because "$(spin_topic "$pid")" "it sleeps $1" \
-        "in 0.3 s it woke up $slices times and used $ms ms of CPU" \
-        "$(spin_cause "$pid" "$1")"
+    diagnose_spin "$pid" "$1" "$ms" "$slices"
+    fail_because "$TOPIC" "it sleeps $1" \
+        "in 0.3 s it woke up $slices times and used $ms ms of CPU" "$CAUSE"
 }
 
 # assert_few_lines_logged SECONDS [CONNECTIONS]: in a run of so many seconds the
@@ -257,6 +263,8 @@ at_baseline()
 # and as many descriptors and children as server_warm_up has found.
 assert_server_healthy()
 {
+    local TOPIC CAUSE
+
     if ! alive "$SERVER_PID"; then
         fail_because echo "the server keeps running" "it has exited" \
             "one connection's error was taken for the server's own"
@@ -273,9 +281,9 @@ assert_server_healthy()
     fi
     if ! wait_until 10 at_baseline; then
         if [ "$(server_is_in)" = busy ]; then
-            fail_because spin "it sleeps when there's nothing to do" \
-                "it uses CPU time without a pause" \
-                "$(spin_cause "$SERVER_PID" 'after RST')"
+            diagnose_spin "$SERVER_PID" 'after RST'
+            fail_because "$TOPIC" "it sleeps when there's nothing to do" \
+                "it uses CPU time without a pause" "$CAUSE"
             return 1
         fi
         fail_because close \

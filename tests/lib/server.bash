@@ -113,7 +113,7 @@ both"
         wait_until 10 no_children_left ||
             fail_because zombies "no child, once its connection has ended" \
                 "$(count_children "$SERVER_PID"), $(zombies_of \
-                    "$SERVER_PID") of them zombies" "$(zombie_cause 1)"
+                    "$SERVER_PID") of them zombies" "$(zombie_cause)"
         look_at_fds "$SERVER_PID"
         look_at_children "$SERVER_PID"
         BASE_FDS=$FDS

@@ -58,8 +58,8 @@ export LC_ALL=C
 # Each of these functions is needed only after a failure: its first call reads
 # diagnose.bash, which defines it, and calls it again.
 for name in client_topic complaint diagnose_client diagnose_copy \
-    exchange_failed explain guilty_faults log_cause log_topic server_death \
-    server_is_in sockets_at spin_cause spin_topic start_failed unread_bytes \
+    diagnose_spin exchange_failed explain guilty_faults log_cause log_topic \
+    server_death server_is_in sockets_at start_failed unread_bytes \
     zombie_cause; do
     eval "$name() { . \"\$LIB_DIR/diagnose.bash\"; $name \"\$@\"; }"
 done
