@@ -195,13 +195,23 @@ assert_nothing_logged()
             "$(wc -l <"$SERVER_ERR") lines" "$(log_cause)"
 }
 
-# assert_peer_succeeds NAME [SECONDS]: that peer runs its script to the end
-# within this time, and gets the right bytes.
+# assert_peer_succeeds NAME: that peer runs its script to the end, and gets the
+# right bytes. It may take as long as its state changes within PATIENCE.
 assert_peer_succeeds()
 {
+    local seen
+
     look_up_peer "$1"
-    if ! wait_for_exit "$PEER_PID" "${2:-$((PATIENCE + 1))}" ||
-        [ "$STATUS" -ne 0 ]; then
+    STATUS=stuck
+    look_at_peer "$1"
+    until
+        seen=$PEER_STATE
+        wait_for_exit "$PEER_PID" "$((PATIENCE + 1))"
+    do
+        look_at_peer "$1"
+        [ "$PEER_STATE" != "$seen" ] || break
+    done
+    if [ "$STATUS" != 0 ]; then
         exchange_failed echo "every byte comes back, and then FIN" \
             "bytes are lost or another client's, or the connection is dropped \
 or left open" "$1"

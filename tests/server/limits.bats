@@ -53,6 +53,7 @@ stalls()
 {
     for _ in 1 2 3 4; do
         NOW=$(took "$1")
+        [ -n "$NOW" ] || return 0 # they didn't come back at all
         [ "$NOW" -gt $((30000 * SLOWER)) ] || return 1
         [ "$(took 1)" -gt $((5000 * SLOWER)) ] || return 0
     done
@@ -65,7 +66,7 @@ stalls()
     for size in 1 1461 8193 16000 16385 20000 49153 65536 100000 262144; do
         ! stalls "$size" ||
             fail_because nodelay "$size bytes come back within 30 ms" \
-                "$NOW us" \
+                "${NOW:-never} us" \
                 "without TCP_NODELAY, the rest of a message waits for an ACK"
     done
 }
@@ -143,7 +144,7 @@ grow"
     fi
     # All connections that were accepted are still open.
     peer_continue peers
-    assert_peer_succeeds peers 60
+    assert_peer_succeeds peers
     [ "$(field "done" "$(peer_state peers)")" -eq "$served" ] ||
         fail_because walk "$served echoed to a second time" \
             "$(peer_state peers)" "new connections have overwritten older ones"
