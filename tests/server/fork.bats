@@ -22,7 +22,7 @@ teardown() { stage_teardown; }
     wait_until 5 zombies_are 0 ||
         fail_because zombies \
             "no zombie" "$(zombies_of "$SERVER_PID") zombies" \
-            "$(zombie_cause 20)"
+            "$(zombie_cause)"
     assert_server_healthy
 }
 

@@ -96,7 +96,7 @@ stalls()
     assert_peer_succeeds peers
     wait_until 5 childless ||
         fail_because zombies "no child, once its connection has ended" \
-            "$(count_children "$SERVER_PID")" "$(zombie_cause 1)"
+            "$(count_children "$SERVER_PID")" "$(zombie_cause)"
 }
 
 childless()
