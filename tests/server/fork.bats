@@ -81,15 +81,17 @@ end"
 }
 
 @test "a failed fork closes that connection, is logged, and ends nobody (02)" {
-    local began=$SECONDS
+    local began=$SECONDS n=20
 
+    # A SERVER may fork before its first connection.
+    [ -z "${SERVER:-}" ] || n=1
     under_strace -e "trace=clone,?clone3,?fork,?vfork" \
-        -e "inject=clone,?clone3,?fork,?vfork:error=EAGAIN:when=1..20"
+        -e "inject=clone,?clone3,?fork,?vfork:error=EAGAIN:when=1..$n"
     if [ -n "${SERVER:-}" ] && grep -q INJECTED "$BATS_TEST_TMPDIR/strace"; then
         not_for "it forks before its first connection"
     fi
-    peer -n 20 -t 5 drain ||
-        fail_because fork "20 connections closed" "one is left open" \
+    peer -n "$n" -t 5 drain ||
+        fail_because fork "$n connections closed" "one is left open" \
             "conn_fd is closed only after a successful fork"
     assert_logged '^fork: Resource temporarily unavailable' \
         "fork's error isn't logged"
