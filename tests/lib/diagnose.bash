@@ -50,8 +50,8 @@ diagnose_backlog()
 kernel drops or resets those that find no room in the queue"
 }
 
-# diagnose_spin PID WHEN [MS SLICES]: sets TOPIC and CAUSE to why it wakes up
-# again and again: in 0.3 s SLICES times, with MS of CPU time.
+# diagnose_spin PID WHEN: sets TOPIC and CAUSE to why it wakes up again and
+# again.
 diagnose_spin()
 {
     TOPIC=spin
@@ -67,7 +67,7 @@ listening socket stays ready"
             CAUSE+="; or it always waits for room to write"
         fi
         ! asks_for_room "$1" || diagnose_room
-    elif [ $((2 * ${3:-0})) -lt "${4:-0}" ]; then
+    elif sleeps_often "$1"; then
         CAUSE="it wakes up by itself, though nothing happens: its wait has a \
 timeout, or a timer runs"
     elif [[ $LIKE == 0[12]* ]]; then
@@ -102,6 +102,24 @@ Close a connection that's broken"
             0[56]*) CAUSE+=" (EPOLLERR, EPOLLHUP)" ;;
         esac
     fi
+}
+
+# sleeps_often PID: true if it goes to sleep ten times a second or more. What
+# spins doesn't, however busy the machine is.
+sleeps_often()
+{
+    local before
+
+    before=$(times_asleep "$1")
+    pause 0.3 # the time that is measured
+    [ $(($(times_asleep "$1") - before)) -ge 3 ]
+}
+
+# times_asleep PID: prints how often it has gone to sleep so far.
+times_asleep()
+{
+    awk '$1 == "voluntary_ctxt_switches:" { n = $2 } END { print n + 0 }' \
+        "/proc/$1/status" 2>/dev/null
 }
 
 # diagnose_client_spin WHEN: the same for a client.
