@@ -13,7 +13,7 @@ setup_file()
     [ -z "$(missing)" ] || return 0
     "$ROOT_DIR/docs/replay/build" "${RECORDINGS:-}" "$dir/the page.html"
     CHROMIUM=$("$TESTS_DIR/course/chromium") \
-        timeout 300 node "$TESTS_DIR/course/replay-page.js" \
+        timeout 900 node "$TESTS_DIR/course/replay-page.js" \
         "${RECORDINGS:-$ROOT_DIR/docs/replay/recordings}" "$dir/the page.html" \
         "$dir/profile" >"$dir/verdicts" || true
 }
